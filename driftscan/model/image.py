@@ -1,0 +1,133 @@
+"""An image as files alone tell it: configuration, layers, and what each layer holds.
+
+Paths inside an image are POSIX strings without a leading slash while they are keys of a layer or of the merged root
+filesystem (`opt/venv/bin/python`, the root itself is the empty string), decoded from the archive's bytes as UTF-8
+with `surrogateescape`, so that any name survives a round trip. Shown to a person or written to a report they get
+their leading slash back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
+
+
+class EntryKind(IntEnum):
+    FILE = 0
+    DIRECTORY = 1
+    SYMLINK = 2
+    HARDLINK = 3
+    """Only inside a layer; the merged root filesystem shows the file it links to."""
+    OTHER = 4
+    """Devices, fifos and sockets; never opened."""
+
+
+class Entry(NamedTuple):
+    """One member of a layer.
+
+    `target` is a symlink's target as written, or a hardlink's target as a normalised path. `size` is in bytes.
+    `sha256` (hexadecimal) and `content` are there only for files that were wanted; `elf` is the raw material of the
+    native checks, see `driftscan.inventory.elf`.
+    """
+
+    kind: EntryKind
+    mode: int = 0o644
+    size: int = 0
+    target: str = ""
+    sha256: str | None = None
+    content: bytes | None = None
+    elf: ElfFacts | None = None
+
+
+class VersionNeed(NamedTuple):
+    """One entry of .gnu.version_r: the library named in NEEDED and a symbol version required of it."""
+
+    library: str
+    version: str
+    weak: bool
+
+
+class ElfFacts(NamedTuple):
+    """Header and dynamic section of an ELF file.
+
+    `machine` is e_machine as a number, `bits` 32 or 64, `little_endian` the data encoding. `dynamic_known` is False
+    where the dynamic section was damaged or lay outside what was kept: then the fields after it are empty and mean
+    nothing.
+    """
+
+    machine: int
+    bits: int
+    little_endian: bool
+    interpreter: str | None = None
+    dynamic_known: bool = False
+    needed: tuple[str, ...] = ()
+    soname: str | None = None
+    rpath: str | None = None
+    runpath: str | None = None
+    version_needs: tuple[VersionNeed, ...] = ()
+
+
+class Keep(NamedTuple):
+    """That the content of a file is wanted: at most `limit` bytes of it, passed through `reduce` if that is given.
+
+    A file larger than `limit` is kept without content. `reduce` makes a fact of a large file (the version string
+    in a C library) while the layer streams by, so that memory does not hold the file.
+    """
+
+    limit: int
+    reduce: Callable[[bytes], bytes] | None = None
+
+
+Wants: TypeAlias = Callable[[str, int], Keep | None]
+"""Decides by path and size in bytes whether a file's content is kept."""
+
+
+class LayerId(NamedTuple):
+    """A layer as findings name it: 1-based position, diff id (`sha256:...`), and the instruction that made it."""
+
+    index: int
+    diff_id: str | None
+    created_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerIndex:
+    """What one layer holds: entries by path, plain whiteouts (the paths they remove) and opaque directories.
+
+    Whiteouts and opaque marks apply to lower layers only, whatever their order within this one.
+    """
+
+    entries: Mapping[str, Entry]
+    whiteouts: frozenset[str] = frozenset()
+    opaque: frozenset[str] = frozenset()
+
+
+class HistoryEntry(NamedTuple):
+    created_by: str
+    empty_layer: bool = False
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageConfig:
+    """The part of an OCI image configuration that driftscan reads (OCI image-spec, config.md)."""
+
+    architecture: str = ""
+    os: str = "linux"
+    variant: str = ""
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    working_dir: str = "/"
+    user: str = ""
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    history: tuple[HistoryEntry, ...] = ()
+    diff_ids: tuple[str, ...] = ()
+
+    @property
+    def platform(self) -> str:
+        """`os/architecture[/variant]`."""
+        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)

@@ -1,0 +1,201 @@
+"""What an image contains, as its files tell it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from packaging.tags import Tag
+from packaging.utils import NormalizedName
+
+from driftscan.model.image import ElfFacts, ImageConfig, LayerId
+from driftscan.model.lock import Hash, Unchecked
+from driftscan.model.target import Libc, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """A Python interpreter. `executable` is the absolute path of the real binary after symlinks.
+
+    `version` is the full version (`3.11.2`). `evidence` names the facts that `version` rests on.
+    """
+
+    executable: str
+    implementation: str = "cpython"
+    version: str | None = None
+    soabi: str | None = None
+    gil_disabled: bool = False
+    debug: bool = False
+    machine: str | None = None
+    bits: int | None = None
+    libc: Libc | None = None
+    stdlib: str | None = None
+    evidence: tuple[str, ...] = ()
+
+
+class EnvironmentKind(StrEnum):
+    VENV = "venv"
+    CONDA = "conda"
+    PREFIX = "prefix"
+    """An interpreter's own prefix (`/usr/local`, a standalone build, the distribution's `/usr`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """A place Python packages are installed in and imported from together.
+
+    `path` is the prefix, absolute. `search_path` are the directories that it imports from, in order, absolute:
+    its own first, then what it inherits (system site packages, user site, `.pth`). `target` is the marker
+    environment and tags of its interpreter. `distributions` are all that are importable, in path order.
+    """
+
+    path: str
+    kind: EnvironmentKind
+    interpreter: Interpreter
+    target: Target
+    search_path: tuple[str, ...] = ()
+    distributions: tuple[Distribution, ...] = ()
+    conda: tuple[CondaPackage, ...] = ()
+    natives: tuple[Native, ...] = ()
+    problems: tuple[FileProblem, ...] = ()
+    chosen_because: str | None = None
+    unchecked: tuple[Unchecked, ...] = ()
+
+
+class DirectUrl(NamedTuple):
+    """direct_url.json (PEP 610). `kind` is `vcs`, `archive` or `dir`. The URL is without credentials."""
+
+    url: str
+    kind: str
+    commit: str | None = None
+    requested_revision: str | None = None
+    editable: bool = False
+    hashes: tuple[Hash, ...] = ()
+    subdirectory: str | None = None
+
+
+class WheelFacts(NamedTuple):
+    """The WHEEL file: expanded tags, build tag as written (empty: none), purelib flag."""
+
+    tags: frozenset[Tag]
+    build: str = ""
+    root_is_purelib: bool = True
+
+
+class DistributionForm(StrEnum):
+    DIST_INFO = "dist-info"
+    EGG_INFO = "egg-info"
+    EGG_LINK = "egg-link"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """One installed distribution.
+
+    `path` is the absolute path of its dist-info or egg-info; `site` the directory of the search path that holds it.
+    `owner` names the OS package that owns it (`python3-yaml`), None where none does. `shadowed_by` is the path of
+    the distribution of the same project that is imported instead. `has_record` is False where nothing lists its
+    files; `record_files` counts the listed ones. `requires` are METADATA's Requires-Dist lines as written. `layer`
+    is the one that wrote METADATA last.
+    """
+
+    name: NormalizedName
+    version: str
+    path: str
+    site: str
+    form: DistributionForm = DistributionForm.DIST_INFO
+    requires: tuple[str, ...] = ()
+    requires_python: str | None = None
+    provides_extras: frozenset[str] = frozenset()
+    installer: str | None = None
+    requested: bool | None = None
+    direct_url: DirectUrl | None = None
+    wheel: WheelFacts | None = None
+    built_on_the_spot: str | None = None
+    """Why it is known that this build was made on the spot and not downloaded as a wheel; None: no sign of it."""
+    has_record: bool = False
+    record_files: int = 0
+    owner: str | None = None
+    shadowed_by: str | None = None
+    conda_name: str | None = None
+    """Name of the conda package that installed it, where one did."""
+    layer: LayerId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaPackage:
+    """One file of conda-meta: a conda package installed into a prefix."""
+
+    name: str
+    version: str
+    build: str
+    channel: str
+    subdir: str
+    filename: str
+    url: str
+    path: str
+    md5: str | None = None
+    sha256: str | None = None
+    depends: tuple[str, ...] = ()
+    layer: LayerId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OsPackage:
+    """A package of the operating system's package manager (`dpkg`, `apk`, `rpm`)."""
+
+    name: str
+    version: str
+    manager: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Native:
+    """A compiled file that belongs to a distribution: absolute path, owner, and what its ELF headers say."""
+
+    path: str
+    distribution: str
+    """Path of the distribution that owns it."""
+    elf: ElfFacts
+    layer: LayerId | None = None
+
+
+class FileProblemKind(StrEnum):
+    MODIFIED = "modified"
+    MISSING = "missing"
+    UNOWNED = "unowned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileProblem:
+    """A difference between RECORD and the image. `layer` is the one that changed, removed or added the file."""
+
+    kind: FileProblemKind
+    path: str
+    distribution: str | None = None
+    """Path of the distribution whose RECORD lists the file; None for unowned files."""
+    expected: str | None = None
+    actual: str | None = None
+    layer: LayerId | None = None
+
+
+class Leftover(NamedTuple):
+    """Python metadata that is in the image but does not count as installed, and why (vendored, cache, stale)."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """Everything that was found in one image. `default` indexes `environments`; None where there is none."""
+
+    config: ImageConfig
+    layers: tuple[LayerId, ...] = ()
+    os_name: str | None = None
+    environments: tuple[Environment, ...] = ()
+    default: int | None = None
+    os_packages: tuple[OsPackage, ...] = ()
+    leftovers: tuple[Leftover, ...] = ()
+    unchecked: tuple[Unchecked, ...] = ()
