@@ -1,0 +1,198 @@
+"""What is installed against what its RECORD says: changed, missing and unowned files, and the compiled ones."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from driftscan.rootfs import Node
+
+from driftscan.inventory import ospackages
+from driftscan.inventory.distributions import Context, Found, Site
+from driftscan.inventory.paths import child, shown
+from driftscan.inventory.record import Row
+from driftscan.model.image import EntryKind
+from driftscan.model.inventory import FileProblem, FileProblemKind, Native
+from driftscan.model.lock import Unchecked
+
+_IMPORTABLE = (".py", ".so")
+_TOOLING = frozenset({"_virtualenv.py", "_virtualenv.pth", "distutils-precedence.pth", "easy-install.pth"})
+"""Written by virtualenv, uv and setuptools beside what their RECORD files list."""
+_SCRIPT_PLACEHOLDERS = (b"#!python", b"#!pythonw")
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What the check of one site directory gave."""
+
+    problems: list[FileProblem] = field(default_factory=list)
+    natives: list[Native] = field(default_factory=list)
+    unchecked: list[Unchecked] = field(default_factory=list)
+
+
+class Checker:
+    """Checks site directories of one image; knows the hashes that every owner of a path expects."""
+
+    def __init__(self, context: Context, sites: Iterable[Site], conda: Mapping[str, Row]) -> None:
+        self.context = context
+        self.conda = conda
+        self.expected: dict[str, set[str | None]] = {}
+        for site in sites:
+            for found in site.found:
+                for row in found.files.rows or ():
+                    self.expected.setdefault(row.path, set()).add(row.sha256)
+        for path, row in conda.items():
+            self.expected.setdefault(path, set()).add(row.sha256)
+
+    def check(self, site: Site, *, unowned: bool) -> Verdict:
+        """Compares `site` with its records; looks for files that nothing owns where `unowned` says so."""
+        verdict = Verdict()
+        seen: set[str] = set()
+        for found in site.found:
+            self._distribution(found, seen, verdict)
+        if unowned:
+            self._unowned(site, verdict)
+        return verdict
+
+    def _distribution(self, found: Found, seen: set[str], verdict: Verdict) -> None:
+        unhashed = 0
+        for row in self._rows(found):
+            node = self._node(row.path)
+            self._native(found, row, node, verdict)
+            if found.distribution.owner is not None or row.path in seen or row.path.endswith(".pyc"):
+                continue
+            seen.add(row.path)
+            if row.path in self.context.os_index.owners:
+                continue
+            if node is None:
+                verdict.problems.append(self._missing(found, row))
+            elif row.algorithm not in (None, "sha256") or (row.sha256 is not None and node.entry.sha256 is None):
+                unhashed += 1
+            elif not self._matches(row, node):
+                verdict.problems.append(self._modified(found, row, node))
+        if unhashed:
+            path = found.distribution.path
+            verdict.unchecked.append(Unchecked(path, f"{unhashed} of its files could not be compared with its RECORD"))
+
+    def _rows(self, found: Found) -> Iterator[Row]:
+        """The listed files; for what conda installed, conda's own hashes, since it rewrites files as it links them."""
+        for row in found.files.rows or ():
+            if found.distribution.conda_name is None:
+                yield row
+            elif row.path in self.conda:
+                yield self.conda[row.path]
+
+    def _node(self, path: str) -> Node | None:
+        node = self.context.rootfs.lookup(path)
+        if node is not None and node.entry.kind is not EntryKind.SYMLINK:
+            return node
+        return self.context.rootfs.get(path) or node
+
+    def _native(self, found: Found, row: Row, node: Node | None, verdict: Verdict) -> None:
+        if node is not None and node.entry.elf is not None:
+            verdict.natives.append(
+                Native(
+                    path=shown(row.path),
+                    distribution=found.distribution.path,
+                    elf=node.entry.elf,
+                    layer=self.context.layer(node.layer),
+                )
+            )
+
+    def _matches(self, row: Row, node: Node) -> bool:
+        """Whether some owner of the path expects this content. One path in two RECORDs: the last install wins."""
+        return row.sha256 is None or node.entry.sha256 in self.expected[row.path] or _is_rewritten_script(row, node)
+
+    def _missing(self, found: Found, row: Row) -> FileProblem:
+        return FileProblem(
+            kind=FileProblemKind.MISSING,
+            path=shown(row.path),
+            distribution=found.distribution.path,
+            expected=row.sha256,
+            layer=self.context.layer(self.context.rootfs.removed_by(row.path)),
+        )
+
+    def _modified(self, found: Found, row: Row, node: Node) -> FileProblem:
+        return FileProblem(
+            kind=FileProblemKind.MODIFIED,
+            path=shown(row.path),
+            distribution=found.distribution.path,
+            expected=row.sha256,
+            actual=node.entry.sha256,
+            layer=self.context.layer(node.layer),
+        )
+
+    def _unowned(self, site: Site, verdict: Verdict) -> None:
+        if self.context.os_index.has_rpm and ospackages.is_system_site(site.path):
+            verdict.unchecked.append(
+                Unchecked(shown(site.path), "the rpm database, which owns files there, is not read: unowned files are not looked for")
+            )
+            return
+        strangers = tuple(self._strangers(site))
+        unlisted = [
+            found.distribution for found in site.found if found.files.rows is None and found.distribution.owner is None
+        ]
+        if strangers and unlisted:
+            named = ", ".join(sorted(distribution.name for distribution in unlisted)[:5])
+            why = f"{len(strangers)} files there belong to no RECORD, and {named} lists no files: whose they are is unknown"
+            verdict.unchecked.append(Unchecked(shown(site.path), why))
+            return
+        verdict.problems += (
+            FileProblem(
+                kind=FileProblemKind.UNOWNED,
+                path=shown(node.path),
+                actual=node.entry.sha256,
+                layer=self.context.layer(node.layer),
+            )
+            for node in strangers
+        )
+
+    def _strangers(self, site: Site) -> Iterator[Node]:
+        """Importable files that no RECORD, conda package or OS package lists."""
+        names = {top for found in site.found if found.files.rows is None for top in found.files.names}
+        for node in self._importable(site.path):
+            top = node.path[len(site.path) :].lstrip("/").split("/")[0]
+            if node.path in self.expected or node.path in self.context.os_index.owners:
+                continue
+            if top not in _TOOLING and top.partition(".")[0] not in names and top not in names:
+                yield node
+
+    def _importable(self, folder: str) -> Iterator[Node]:
+        for entry in self.context.rootfs.children(folder):
+            path = child(folder, entry)
+            node = self.context.rootfs.lookup(path)
+            if node is None:
+                continue
+            if node.entry.kind is EntryKind.DIRECTORY:
+                if entry.isidentifier() and entry != "__pycache__":
+                    yield from self._importable(path)
+            elif _is_importable(entry) or (entry.endswith(".pth") and self._has_code(path)):
+                yield node
+
+    def _has_code(self, path: str) -> bool:
+        lines = (self.context.rootfs.read(path) or b"").decode("utf-8", "replace").splitlines()
+        return any(line.startswith(("import ", "import\t")) for line in lines)
+
+
+def _is_importable(filename: str) -> bool:
+    return filename.endswith(_IMPORTABLE) and filename.partition(".")[0].isidentifier()
+
+
+def _is_rewritten_script(row: Row, node: Node) -> bool:
+    """Whether the file is the wheel's script with its first line filled in: old pip kept the wheel's own hash."""
+    content = node.entry.content
+    if content is None or not content.startswith(b"#!") or "bin" not in row.path.split("/"):
+        return False
+    _, newline, body = content.partition(b"\n")
+    candidates = (first + ending + newline + body for first in _SCRIPT_PLACEHOLDERS for ending in (b"", b"\r"))
+    return any(hashlib.sha256(candidate).hexdigest() == row.sha256 for candidate in candidates)
+
+
+def combined(verdicts: Sequence[Verdict]) -> Verdict:
+    whole = Verdict()
+    for verdict in verdicts:
+        whole.problems += verdict.problems
+        whole.natives += verdict.natives
+        whole.unchecked += verdict.unchecked
+    return whole

@@ -1,0 +1,64 @@
+"""RECORD: the list of files that an installer left (PEP 376, PEP 427, "Recording installed projects")."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from driftscan.inventory.paths import join
+
+_LENGTHS = {"sha256": 32, "sha384": 48, "sha512": 64}
+
+
+class Row(NamedTuple):
+    """One listed file: its path inside the image, and its SHA-256 in hexadecimal.
+
+    `sha256` is None where the row gives none (RECORD itself, bytecode) or another algorithm; `algorithm` tells which.
+    """
+
+    path: str
+    sha256: str | None = None
+    algorithm: str | None = None
+
+
+def rows(data: bytes, site: str) -> tuple[Row, ...]:
+    """The rows of a RECORD whose paths are relative to `site`. ValueError names the first row that is broken."""
+    reader = csv.reader(_lines(data))
+    try:
+        return tuple(_row(fields, site, reader.line_num) for fields in reader if fields)
+    except csv.Error as error:
+        raise ValueError(f"line {reader.line_num}: {error}") from None
+
+
+def _lines(data: bytes) -> Iterator[str]:
+    text = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+    return (f"{line}\n" for line in text.split("\n"))
+
+
+def _row(fields: list[str], site: str, line: int) -> Row:
+    path = join(site, fields[0])
+    if not path or "\0" in fields[0]:
+        raise ValueError(f"line {line}: the path leaves the image")
+    algorithm, _, text = (fields[1] if len(fields) > 1 else "").partition("=")
+    if not text:
+        return Row(path)
+    if algorithm not in _LENGTHS:
+        return Row(path, None, algorithm[:20])
+    digest = _digest(text, _LENGTHS[algorithm])
+    if digest is None:
+        raise ValueError(f"line {line}: the {algorithm} is damaged")
+    return Row(path, digest if algorithm == "sha256" else None, algorithm)
+
+
+def _digest(text: str, length: int) -> str | None:
+    """Hexadecimal of a digest in URL-safe base64 without padding, or in the hexadecimal that `installer` once wrote."""
+    try:
+        if len(text) == 2 * length:
+            return bytes.fromhex(text).hex()
+        raw = base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error):
+        return None
+    return raw.hex() if len(raw) == length else None
