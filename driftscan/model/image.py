@@ -85,7 +85,8 @@ Wants: TypeAlias = Callable[[str, int], Keep | None]
 """Decides by path and size in bytes whether a file's content is kept."""
 
 
-class LayerId(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class LayerId:
     """A layer as findings name it: 1-based position, diff id (`sha256:...`), and the instruction that made it."""
 
     index: int
