@@ -19,9 +19,7 @@ from driftscan.model.image import ImageConfig, LayerId
 from driftscan.model.inventory import Distribution, Environment, EnvironmentKind, Inventory
 
 
-def take(
-    rootfs: RootFS, config: ImageConfig, layers: tuple[LayerId, ...], *, prefer: str | None = None
-) -> Inventory:
+def take(rootfs: RootFS, config: ImageConfig, layers: tuple[LayerId, ...], *, prefer: str | None = None) -> Inventory:
     """The inventory of an image.
 
     `layers` names the layers of `rootfs` by position. `prefer` is the path of the environment that the user wants

@@ -206,9 +206,7 @@ def _egg_info(context: Context, site: str, path: str) -> tuple[Found | None, lis
     return _egg(context, reader, (site, path), core, node), reader.unchecked
 
 
-def _egg(
-    context: Context, reader: _Reader, place: tuple[str, str], core: metadata.CoreMetadata, node: Node
-) -> Found:
+def _egg(context: Context, reader: _Reader, place: tuple[str, str], core: metadata.CoreMetadata, node: Node) -> Found:
     site, path = place
     is_folder = node.path != path
     rows = reader.parsed("installed-files.txt", lambda data: _installed_files(data, path)) if is_folder else None
@@ -274,9 +272,7 @@ def _as_link(egg: Distribution, site: str, path: str, folder: str) -> Distributi
     )
 
 
-_READERS: Mapping[
-    DistributionForm, Callable[[Context, str, str], tuple[Found | None, list[Unchecked]]]
-] = {
+_READERS: Mapping[DistributionForm, Callable[[Context, str, str], tuple[Found | None, list[Unchecked]]]] = {
     DistributionForm.DIST_INFO: _dist_info,
     DistributionForm.EGG_INFO: _egg_info,
     DistributionForm.EGG_LINK: _egg_link,

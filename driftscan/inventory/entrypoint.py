@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise, takewhile
 from typing import NamedTuple
-
-from driftscan.rootfs import RootFS
 
 from driftscan.inventory.paths import child, join, name, parent, shown
 from driftscan.model.image import EntryKind, ImageConfig
 from driftscan.model.inventory import Environment, EnvironmentKind
 from driftscan.model.lock import Unchecked
+from driftscan.rootfs import RootFS
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "busybox"})
@@ -21,13 +20,16 @@ _PYTHON = re.compile(r"(?:python|pypy)\d*(?:\.\d+)?t?")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _TRAMPOLINE = re.compile(r"""'''exec'\s+(?:"([^"]+)"|(\S+))\s+"\$0" """.rstrip())
 _SIBLING = re.compile(r"""'''exec' "\$\(dirname .*"/'?(\w+)'? "\$0\"""")
+_ARGUMENTS = frozenset({"$@", "${@}", "$*", "${1+$@}"})
+_OPERATORS = ";&|()"
 _MAX_STEPS = 24
+_MAX_LINES = 5000
 _TOOLING = frozenset({"pip", "setuptools", "wheel", "uv", "distribute"})
 _VALUED: Mapping[str, frozenset[str]] = {
     "tini": frozenset({"-p", "-e"}),
     "dumb-init": frozenset({"-r", "--rewrite"}),
     "nice": frozenset({"-n"}),
-    "conda": frozenset({"-n", "--name", "-p", "--prefix", "--cwd"}),
+    **dict.fromkeys(("conda", "mamba"), frozenset({"-n", "--name", "-p", "--prefix", "--cwd"})),
     "micromamba": frozenset({"-n", "--name", "-p", "--prefix", "--cwd", "-e", "-a"}),
     "uv": frozenset({"--with", "--extra", "--group", "--project", "--directory", "--python", "-p", "--env-file"}),
     "env": frozenset({"-u", "-C"}),
@@ -137,7 +139,7 @@ class _Tracer:
         for command in ("python", "python3"):
             program = self._which(command, search)
             index = self._serving(program) if program is not None else None
-            if index is not None:
+            if index is not None and (_is_used(self.environments[index]) or not any(map(_is_used, self.environments))):
                 return Choice(index, f"`{command}` on the image's PATH is the one of {self.environments[index].path}")
         return None
 
@@ -251,7 +253,7 @@ class _Tracer:
         return next((i for i, found in enumerate(self.environments) if found.path.lstrip("/") == real), None)
 
     def _serving(self, program: str) -> int | None:
-        """Index of the environment that the interpreter at `program` starts in (site.py: pyvenv.cfg beside or above)."""
+        """Index of the environment that the interpreter at `program` starts in (site.py: pyvenv.cfg above it)."""
         for _ in range(40):
             folder = self.rootfs.resolve(parent(program)) or parent(program)
             at_prefix = self._at(parent(folder))
@@ -264,12 +266,14 @@ class _Tracer:
         return self._of_binary(self.rootfs.resolve(program))
 
     def _of_binary(self, real: str | None) -> int | None:
+        if real is None:
+            return None
         candidates = [
             index
             for index, found in enumerate(self.environments)
-            if found.kind is not EnvironmentKind.VENV and real is not None and found.interpreter.executable == shown(real)
+            if found.kind is not EnvironmentKind.VENV and found.interpreter.executable == shown(real)
         ]
-        if not candidates and real is not None:
+        if not candidates:
             prefix = parent(parent(real))
             candidates = [index for index, found in enumerate(self.environments) if found.path == shown(prefix)]
         return candidates[0] if len(candidates) == 1 else None
@@ -330,18 +334,20 @@ def _trampoline(text: str, folder: str) -> str | None:
 def _commands(text: str) -> list[tuple[str, ...]]:
     """The simple commands of a shell program, in order; what cannot be split is left out."""
     found: list[tuple[str, ...]] = []
-    for line in text.replace("\\\n", " ").split("\n")[:5000]:
-        for part in re.split(r"&&|\|\||;|\|", line):
-            try:
-                words = tuple(shlex.split(part, comments=True))
-            except ValueError:
-                continue
-            if words:
-                found.append(words)
+    for line in text.replace("\\\n", " ").split("\n")[:_MAX_LINES]:
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=_OPERATORS)
+        lexer.whitespace_split = True
+        lexer.commenters = ""
+        try:
+            words = list(takewhile(lambda word: not word.startswith("#"), lexer))
+        except ValueError:
+            continue
+        groups = groupby(words, key=lambda word: not word.strip(_OPERATORS))
+        found += [tuple(group) for is_operator, group in groups if not is_operator]
     return found
 
 
 def _substituted(words: tuple[str, ...], rest: tuple[str, ...]) -> tuple[str, ...]:
     """`"$@"` replaced by what follows the script."""
     words = words[1:] if words[0] in ("exec", "then", "else", "do") else words
-    return tuple(part for word in words for part in (rest if word in ("$@", "${@}") else (word,)))
+    return tuple(part for word in words for part in (rest if word in _ARGUMENTS else (word,)))

@@ -6,17 +6,16 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from driftscan.rootfs import RootFS
-
 from driftscan.inventory import interpreters
 from driftscan.inventory.distributions import Context
-from driftscan.inventory.interpreters import Described, Hints
+from driftscan.inventory.interpreters import Claim, Described, Hints
 from driftscan.inventory.paths import child, join, name, parent, shown
 from driftscan.inventory.survey import Survey
 from driftscan.model.image import EntryKind, ImageConfig
 from driftscan.model.inventory import EnvironmentKind, Interpreter
 from driftscan.model.lock import Unchecked
 from driftscan.model.target import Target
+from driftscan.rootfs import RootFS
 
 _LIBRARIES = ("lib", "lib64")
 _PYTHON_DIRECTORY = re.compile(r"(?:python|pypy)3(?:\.\d{1,2})?t?")
@@ -52,6 +51,8 @@ class _Finder:
         self.rootfs = context.rootfs
         self.config = config
         self.survey = survey
+        version = config.env.get("PYTHON_VERSION")
+        self.stated = (Claim(version, "PYTHON_VERSION"),) if version else ()
         self.described: dict[tuple[str, Hints], Described] = {}
 
     def describe(self, binary: str, hints: Hints) -> Described:
@@ -94,7 +95,7 @@ def _prefixes(finder: _Finder) -> list[Place]:
         binary = finder.rootfs.resolve(link)
         if binary is None or parent(parent(binary)) in venvs or not _is_executable(finder.rootfs, binary):
             continue
-        described = finder.describe(binary, Hints())
+        described = finder.describe(binary, Hints(None, finder.stated))
         stdlib = (described.interpreter.stdlib or "").lstrip("/")
         if stdlib:
             prefix = parent(parent(stdlib))
@@ -117,7 +118,8 @@ def _is_conda(rootfs: RootFS, path: str) -> bool:
 
 def _bare_conda(path: str) -> Place:
     """A conda prefix without Python: its packages can still be compared."""
-    return Place(path=path, kind=EnvironmentKind.CONDA, described=_unknown(f"{path}/bin/python", "none is there"), own=())
+    described = _unknown(child(path, "bin/python"), "none is there")
+    return Place(path=path, kind=EnvironmentKind.CONDA, described=described, own=())
 
 
 def _unknown(executable: str, why: str) -> Described:
@@ -134,8 +136,8 @@ def _own_sites(finder: _Finder, prefix: str, stdlib: str) -> tuple[str, ...]:
     if prefix == "usr":
         local = "usr/local/lib"
         if finder.context.os_index.is_debian:
-            debian = (f"{local}/{version}/dist-packages", "usr/lib/python3/dist-packages", f"usr/lib/{version}/dist-packages")
-            candidates = [*debian]
+            folders = (f"{local}/{version}", "usr/lib/python3", f"usr/lib/{version}")
+            candidates = [f"{folder}/dist-packages" for folder in folders]
         elif finder.context.os_index.has_rpm and finder.rootfs.get(f"{local}/{version}/os.py") is None:
             candidates = [f"usr/local/lib64/{version}/site-packages", f"{local}/{version}/site-packages", *candidates]
     real = (finder.rootfs.resolve(path) for path in candidates if is_directory(finder.rootfs, path))
@@ -146,14 +148,13 @@ def _venv(finder: _Finder, path: str, prefixes: Iterable[Place]) -> Place:
     settings = _settings(finder.rootfs.read(child(path, "pyvenv.cfg")) or b"")
     home = join("", settings.get("home", "")) if settings.get("home") else None
     version = settings.get("version") or settings.get("version_info")
-    described = _venv_interpreter(finder, path, Hints(home, version))
+    stated = (Claim(version, shown(child(path, "pyvenv.cfg"))),) if version else ()
+    described = _venv_interpreter(finder, path, Hints(home, (*stated, *finder.stated)))
     inherited: tuple[str, ...] = ()
     if settings.get("include-system-site-packages", "").lower() == "true":
         stdlib = described.interpreter.stdlib
         inherited = next((place.own for place in prefixes if place.described.interpreter.stdlib == stdlib), ())
-    return Place(
-        path=path, kind=EnvironmentKind.VENV, described=described, own=finder.sites(path), inherited=inherited
-    )
+    return Place(path=path, kind=EnvironmentKind.VENV, described=described, own=finder.sites(path), inherited=inherited)
 
 
 def _settings(data: bytes) -> Mapping[str, str]:

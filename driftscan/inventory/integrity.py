@@ -6,8 +6,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from driftscan.rootfs import Node
-
 from driftscan.inventory import ospackages
 from driftscan.inventory.distributions import Context, Found, Site
 from driftscan.inventory.paths import child, shown
@@ -15,6 +13,7 @@ from driftscan.inventory.record import Row
 from driftscan.model.image import EntryKind
 from driftscan.model.inventory import FileProblem, FileProblemKind, Native
 from driftscan.model.lock import Unchecked
+from driftscan.rootfs import Node
 
 _IMPORTABLE = (".py", ".so")
 _TOOLING = frozenset({"_virtualenv.py", "_virtualenv.pth", "distutils-precedence.pth", "easy-install.pth"})
@@ -60,7 +59,7 @@ class Checker:
         for row in self._rows(found):
             node = self._node(row.path)
             self._native(found, row, node, verdict)
-            if found.distribution.owner is not None or row.path in seen or row.path.endswith(".pyc"):
+            if found.distribution.owner is not None or row.path in seen or _is_bytecode(row.path):
                 continue
             seen.add(row.path)
             if row.path in self.context.os_index.owners:
@@ -125,9 +124,8 @@ class Checker:
 
     def _unowned(self, site: Site, verdict: Verdict) -> None:
         if self.context.os_index.has_rpm and ospackages.is_system_site(site.path):
-            verdict.unchecked.append(
-                Unchecked(shown(site.path), "the rpm database, which owns files there, is not read: unowned files are not looked for")
-            )
+            why = "rpm owns files there and its database is not read, so files that nothing owns cannot be told"
+            verdict.unchecked.append(Unchecked(shown(site.path), why))
             return
         strangers = tuple(self._strangers(site))
         unlisted = [
@@ -135,7 +133,7 @@ class Checker:
         ]
         if strangers and unlisted:
             named = ", ".join(sorted(distribution.name for distribution in unlisted)[:5])
-            why = f"{len(strangers)} files there belong to no RECORD, and {named} lists no files: whose they are is unknown"
+            why = f"{len(strangers)} of its files belong to no RECORD; {named}, which lists no files, may own them"
             verdict.unchecked.append(Unchecked(shown(site.path), why))
             return
         verdict.problems += (
@@ -173,6 +171,11 @@ class Checker:
     def _has_code(self, path: str) -> bool:
         lines = (self.context.rootfs.read(path) or b"").decode("utf-8", "replace").splitlines()
         return any(line.startswith(("import ", "import\t")) for line in lines)
+
+
+def _is_bytecode(path: str) -> bool:
+    """Bytecode is never part of a comparison; virtualenv lists whole `__pycache__` folders of the pip it seeds."""
+    return path.endswith((".pyc", "/__pycache__"))
 
 
 def _is_importable(filename: str) -> bool:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from driftscan.rootfs import RootFS
 from packaging.tags import Tag
 
 from driftscan import tags
@@ -17,6 +16,7 @@ from driftscan.model.image import ElfFacts
 from driftscan.model.inventory import Interpreter
 from driftscan.model.lock import Unchecked
 from driftscan.model.target import Libc, Target
+from driftscan.rootfs import RootFS
 
 _NAMED = re.compile(r"(?P<implementation>python|pypy)(?P<version>3\.\d{1,2})?(?P<threads>t?)d?|python3|pypy3")
 _STDLIB = re.compile(r"(?P<implementation>python|pypy)(?P<version>3\.\d{1,2})(?P<threads>t?)")
@@ -40,13 +40,13 @@ class Claim(NamedTuple):
 
 
 class Hints(NamedTuple):
-    """What is known about an interpreter without looking at it: directory of its home, a venv's stated version."""
+    """What others say about an interpreter: the directory that a venv names as home, and the versions they state."""
 
     home: str | None = None
-    version: str | None = None
+    claims: tuple[Claim, ...] = ()
 
 
-def describe(rootfs: RootFS, os_index: ospackages.OsIndex, binary: str, hints: Hints = Hints()) -> Described:
+def describe(rootfs: RootFS, os_index: ospackages.OsIndex, binary: str, hints: Hints) -> Described:
     """Everything about the interpreter whose real binary is at `binary`."""
     node = rootfs.lookup(binary)
     elf = node.entry.elf if node is not None else None
@@ -71,7 +71,22 @@ def describe(rootfs: RootFS, os_index: ospackages.OsIndex, binary: str, hints: H
         evidence=tuple(claim.source for claim in claims if claim.version == version),
     )
     minor = _minor(version, stdlib, binary)
-    return Described(interpreter, target(interpreter, minor, _pypy_version(rootfs, binary, stdlib)), tuple(unchecked))
+    made = target(interpreter, minor, _pypy_version(rootfs, binary, stdlib))
+    if made.tags is None:
+        unchecked.append(Unchecked(f"the tags that {shown(binary)} supports", _why_no_tags(interpreter, minor)))
+    return Described(interpreter, made, tuple(unchecked))
+
+
+def _why_no_tags(interpreter: Interpreter, minor: tuple[int, int] | None) -> str:
+    if minor is None:
+        return "its Python version is unknown"
+    if interpreter.machine is None:
+        return "its machine type is unknown"
+    if interpreter.libc is None:
+        return "it names no dynamic loader, so its C library is unknown"
+    if interpreter.libc.version is None:
+        return f"the version of its C library ({interpreter.libc}) was not found"
+    return "its SOABI is unknown"
 
 
 def target(interpreter: Interpreter, minor: tuple[int, int] | None, pypy_version: str | None = None) -> Target:
@@ -97,17 +112,15 @@ def target(interpreter: Interpreter, minor: tuple[int, int] | None, pypy_version
     implementation_version = pypy_version if is_pypy else interpreter.version
     if implementation_version is not None:
         markers["implementation_version"] = implementation_version
-    return Target(
-        markers=markers, tags=_tags(interpreter, minor), machine=interpreter.machine, libc=interpreter.libc
-    )
+    return Target(markers=markers, tags=_tags(interpreter, minor), machine=interpreter.machine, libc=interpreter.libc)
 
 
 def _tags(interpreter: Interpreter, minor: tuple[int, int] | None) -> tuple[Tag, ...] | None:
     if minor is None or interpreter.machine is None:
         return None
-    platforms = tags.platforms(interpreter.machine, interpreter.libc)
     if interpreter.libc is None or interpreter.libc.version is None:
         return None
+    platforms = tags.platforms(interpreter.machine, interpreter.libc)
     if interpreter.implementation == "pypy":
         return tags.pypy(minor, interpreter.soabi, platforms) if interpreter.soabi else None
     return tags.cpython(minor, platforms, gil_disabled=interpreter.gil_disabled, debug=interpreter.debug)
@@ -153,9 +166,7 @@ def _minor(version: str | None, stdlib: str | None, binary: str) -> tuple[int, i
     return (_minor_of_name(stdlib) if stdlib else None) or _minor_of_name(binary)
 
 
-def _claims(
-    rootfs: RootFS, os_index: ospackages.OsIndex, binary: str, stdlib: str | None
-) -> tuple[Claim, ...]:
+def _claims(rootfs: RootFS, os_index: ospackages.OsIndex, binary: str, stdlib: str | None) -> tuple[Claim, ...]:
     """Every full version that a file of this interpreter states, strongest first."""
     minor = _minor_of_name(stdlib) if stdlib else _versions_of_binary(rootfs, binary)
     claims = _binary_claims(rootfs, binary, stdlib, minor)
@@ -170,9 +181,7 @@ def _claims(
     )
 
 
-def _binary_claims(
-    rootfs: RootFS, binary: str, stdlib: str | None, minor: tuple[int, int] | None
-) -> list[Claim]:
+def _binary_claims(rootfs: RootFS, binary: str, stdlib: str | None, minor: tuple[int, int] | None) -> list[Claim]:
     claims: list[Claim] = []
     for path in (binary, *_libraries(rootfs, binary, stdlib)):
         facts = probes.facts(rootfs.read(path))
@@ -209,7 +218,8 @@ def _file_claims(rootfs: RootFS, stdlib: str) -> list[Claim]:
     for entry in rootfs.children(folder):
         header = f"{folder}/{entry}/patchlevel.h"
         if _minor_of_name(entry.rstrip("dmu")) == _minor_of_name(stdlib) and (data := rootfs.read(header)) is not None:
-            claims += [Claim(match[1].decode("ascii", "replace"), shown(header)) for match in _PATCHLEVEL.finditer(data)]
+            versions = (match[1].decode("ascii", "replace") for match in _PATCHLEVEL.finditer(data))
+            claims += [Claim(version, shown(header)) for version in versions]
     details = f"{stdlib}/build-details.json"
     if (data := rootfs.read(details)) is not None:
         version = _details_version(data)
@@ -268,10 +278,10 @@ def _agreed(binary: str, claims: tuple[Claim, ...], hints: Hints) -> tuple[str |
     if versions:
         told = ", ".join(f"{claim.version} ({claim.source})" for claim in claims)
         return None, [Unchecked(f"the version of {binary}", f"its files disagree: {told}")]
-    if hints.version is not None and _FULL.fullmatch(hints.version):
-        why = f"only a hint says {hints.version}; no file of the interpreter does"
-        return None, [Unchecked(f"the version of {binary}", why)]
-    return None, [Unchecked(f"the version of {binary}", "no file of the interpreter states it")]
+    why = "no file of the interpreter states it"
+    if hints.claims:
+        why += ", only " + ", ".join(f"{claim.source} says {claim.version}" for claim in hints.claims)
+    return None, [Unchecked(f"the version of {binary}", why)]
 
 
 def _build_configuration(rootfs: RootFS, stdlib: str | None) -> dict[str, str]:

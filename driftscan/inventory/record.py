@@ -39,6 +39,8 @@ def _lines(data: bytes) -> Iterator[str]:
 
 
 def _row(fields: list[str], site: str, line: int) -> Row:
+    if not fields[0]:
+        raise ValueError(f"line {line}: it names no file")
     path = join(site, fields[0])
     if not path or "\0" in fields[0]:
         raise ValueError(f"line {line}: the path leaves the image")

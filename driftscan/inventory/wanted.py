@@ -48,8 +48,10 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Keep], ...] = tuple(
         (r"(?:.*/)?(?:python|pypy)\d[\d.]*[a-z]*", Keep(BINARY_LIMIT, probes.python)),
         (r"(?:.*/)?bin/(?:python|pypy)", Keep(BINARY_LIMIT, probes.python)),
         (r"(?:.*/)?lib(?:python|pypy)\d[^/]*\.so[\d.]*", Keep(BINARY_LIMIT, probes.python)),
-        (r"(?:.*/)?(?:libc\.so\.6|libc-2\.\d+\.so|ld-musl-[^/]+\.so\.1|libc\.musl-[^/]+\.so\.1)",
-         Keep(BINARY_LIMIT, probes.libc)),
+        (
+            r"(?:.*/)?(?:libc\.so\.6|libc-2\.\d+\.so|ld-musl-[^/]+\.so\.1|libc\.musl-[^/]+\.so\.1)",
+            Keep(BINARY_LIMIT, probes.libc),
+        ),
         (r"(?:.*/)?ld-linux[^/]*\.so\.\d|(?:.*/)?ld-2\.\d+\.so", _HASH_ONLY),
         (r"(?:.*/)?[^/]+\.(?:pth|egg-link|egg-info)", _SMALL),
         (r"(?:.*/)?torch/version\.py|usr/local/cuda[^/]*/version\.json", _SMALL),
