@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-
-from driftscan.rootfs import RootFS
 
 from driftscan.errors import ImageError
 from driftscan.inventory import conda, entrypoint, environments, leftovers, ospackages
@@ -16,7 +14,8 @@ from driftscan.inventory.integrity import Checker, Verdict, combined
 from driftscan.inventory.paths import shown
 from driftscan.inventory.survey import survey
 from driftscan.model.image import ImageConfig, LayerId
-from driftscan.model.inventory import Distribution, Environment, EnvironmentKind, Inventory
+from driftscan.model.inventory import Distribution, DistributionForm, Environment, EnvironmentKind, Inventory
+from driftscan.rootfs import RootFS
 
 
 def take(rootfs: RootFS, config: ImageConfig, layers: tuple[LayerId, ...], *, prefer: str | None = None) -> Inventory:
@@ -112,12 +111,25 @@ def _environment(
         interpreter=place.described.interpreter,
         target=place.described.target,
         search_path=tuple(shown(site) for site in path),
-        distributions=_shadowed([found.distribution for site in path for found in sites[site].found]),
+        distributions=_shadowed(_without_sources([found.distribution for site in path for found in sites[site].found])),
         conda=tuple(found.package for found in prefix.records),
         natives=tuple(verdict.natives),
         problems=tuple(sorted(verdict.problems, key=lambda problem: (problem.path, problem.kind))),
         unchecked=(*place.unchecked, *prefix.unchecked, *unread, *verdict.unchecked),
     )
+
+
+def _without_sources(distributions: Sequence[Distribution]) -> Iterator[Distribution]:
+    """Leaves out the egg-info that a build left in the source folder of an editable install: it is the same install."""
+    editable = {
+        distribution.name: distribution
+        for distribution in distributions
+        if distribution.direct_url is not None and distribution.direct_url.editable
+    }
+    for distribution in distributions:
+        install = editable.get(distribution.name, distribution)
+        if distribution.form is not DistributionForm.EGG_INFO or install.site == distribution.site:
+            yield distribution
 
 
 def _shadowed(distributions: Iterable[Distribution]) -> tuple[Distribution, ...]:

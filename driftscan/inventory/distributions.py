@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from driftscan.rootfs import Node, RootFS
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -16,6 +15,7 @@ from driftscan.inventory.paths import child, join, name, parent, shown
 from driftscan.model.image import EntryKind, LayerId
 from driftscan.model.inventory import DirectUrl, Distribution, DistributionForm, WheelFacts
 from driftscan.model.lock import Unchecked
+from driftscan.rootfs import Node, RootFS
 
 _Parsed = TypeVar("_Parsed")
 _EGG_NAME = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+?)(?:-py\d[\d.]*(?:-[^/]+)?)?")
@@ -130,7 +130,8 @@ def _dist_info(context: Context, site: str, path: str) -> tuple[Found | None, li
     core = reader.parsed("METADATA", metadata.core_metadata)
     if core is None or node is None:
         return None, reader.unchecked
-    if (mismatch := _mismatch(path, ".dist-info", core)) is not None:
+    owner = _owner(context, site, path, reader.text("INSTALLER"))
+    if owner is None and (mismatch := _mismatch(path, ".dist-info", core)) is not None:
         reader.unchecked.append(mismatch)
     rows = reader.parsed("RECORD", lambda data: record.rows(data, site))
     wheel = reader.parsed("WHEEL", metadata.wheel)
@@ -149,7 +150,7 @@ def _dist_info(context: Context, site: str, path: str) -> tuple[Found | None, li
         built_on_the_spot=_built_on_the_spot(reader, wheel),
         has_record=rows is not None,
         record_files=len(rows or ()),
-        owner=_owner(context, site, path, reader.text("INSTALLER")),
+        owner=owner,
         layer=context.layer(node.layer),
     )
     return Found(distribution, Files(rows, _top_level(reader, core.name))), reader.unchecked
@@ -201,9 +202,11 @@ def _egg_info(context: Context, site: str, path: str) -> tuple[Found | None, lis
     node = context.rootfs.get(f"{path}/{leaf}" if leaf else path)
     if core is None or node is None:
         return None, reader.unchecked
-    if name(path) != "EGG-INFO" and (mismatch := _egg_mismatch(path, core)) is not None:
+    found = _egg(context, reader, (site, path), core, node)
+    is_named = name(path) != "EGG-INFO" and found.distribution.owner is None
+    if is_named and (mismatch := _egg_mismatch(path, core)) is not None:
         reader.unchecked.append(mismatch)
-    return _egg(context, reader, (site, path), core, node), reader.unchecked
+    return found, reader.unchecked
 
 
 def _egg(context: Context, reader: _Reader, place: tuple[str, str], core: metadata.CoreMetadata, node: Node) -> Found:

@@ -23,6 +23,7 @@ _STDLIB = re.compile(r"(?P<implementation>python|pypy)(?P<version>3\.\d{1,2})(?P
 _FULL = re.compile(r"3\.\d{1,2}\.\d{1,2}(?:(?:a|b|rc)\d{1,2})?")
 _PATCHLEVEL = re.compile(rb'#define\s+PY_VERSION\s+"([^"+]{1,20})\+?"')
 _CONFIG_KEYS = frozenset({"SOABI", "EXT_SUFFIX", "Py_GIL_DISABLED", "Py_DEBUG", "VERSION"})
+_EXTENSION = re.compile(r"\w+\.((?:cpython|pypy)\w*-[\w-]+)\.so")
 _LIBRARY_DIRECTORIES = ("lib", "lib64")
 
 
@@ -302,7 +303,16 @@ def _build_configuration(rootfs: RootFS, stdlib: str | None) -> dict[str, str]:
         found["EXT_SUFFIX"] = suffix
     if "SOABI" not in found and found.get("EXT_SUFFIX", "").count(".") == 2:
         found["SOABI"] = found["EXT_SUFFIX"].split(".")[1]
+    if "SOABI" not in found and (soabi := _soabi_of_modules(rootfs, stdlib)) is not None:
+        found["SOABI"] = soabi
     return found
+
+
+def _soabi_of_modules(rootfs: RootFS, stdlib: str) -> str | None:
+    """The SOABI that the names of the standard library's own extension modules carry, where they agree."""
+    names = (*rootfs.children(f"{stdlib}/lib-dynload"), *rootfs.children(stdlib))
+    found = {match[1] for entry in names if (match := _EXTENSION.fullmatch(entry))}
+    return found.pop() if len(found) == 1 else None
 
 
 def _sysconfigdata(data: bytes) -> dict[str, str]:

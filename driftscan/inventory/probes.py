@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 
 _PY_VERSION = b"Py_Version"
-_VERSION_STRING = re.compile(rb"\x00(3\.\d{1,2}\.\d{1,2}(?:(?:a|b|rc)\d{1,2})?)\+?\x00")
+_VERSION_STRING = re.compile(rb"(?<![\d./])(3\.\d{1,2}\.\d{1,2}(?:(?:a|b|rc)\d{1,2})?)\+?\x00")
 _PYPY_VERSION = re.compile(rb"\[PyPy (\d{1,2}\.\d{1,3}\.\d{1,3})")
 _GLIBC = re.compile(rb"release version (\d{1,2}\.\d{1,3})")
 _MUSL = re.compile(rb"\x00(1\.\d{1,2}\.\d{1,3})(?:-git[^\x00]{0,40})?\x00")
