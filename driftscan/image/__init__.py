@@ -1,0 +1,1 @@
+"""Image sources: one file each, and what they share: layer reading, digests, limits, credentials."""

@@ -1,0 +1,79 @@
+"""A forward-only view of a stream that comes in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from driftscan.errors import ImageError
+
+
+class Buffer:
+    """Exact reads over an iterator of byte pieces; `position` counts the bytes that were taken."""
+
+    __slots__ = ("_offset", "_piece", "_pieces", "position")
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._piece = b""
+        self._offset = 0
+        self.position = 0
+
+    def take(self, size: int) -> bytes:
+        """Exactly `size` bytes; ImageError where the stream ends before."""
+        data = self.take_at_most(size)
+        if len(data) < size:
+            raise ImageError(f"the archive is cut off at byte {self.position}")
+        return data
+
+    def take_at_most(self, size: int) -> bytes:
+        """`size` bytes, or fewer at the end of the stream."""
+        end = self._offset + size
+        if end <= len(self._piece):
+            data = self._piece[self._offset : end]
+            self._offset = end
+            self.position += size
+            return data
+        return b"".join(self._parts(size))
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """The next `size` bytes as they come; ImageError where the stream ends before."""
+        left = size
+        for part in self._parts(size):
+            left -= len(part)
+            yield part
+        if left:
+            raise ImageError(f"the archive is cut off at byte {self.position}")
+
+    def skip(self, size: int) -> None:
+        """Pass over `size` bytes without copying them; ImageError where the stream ends before."""
+        while size:
+            there = len(self._piece) - self._offset
+            step = min(size, there)
+            self._offset += step
+            self.position += step
+            size -= step
+            if size and not self._refill():
+                raise ImageError(f"the archive is cut off at byte {self.position}")
+
+    def drain(self) -> None:
+        """Pass over everything to the end of the stream."""
+        while True:
+            self.position += len(self._piece) - self._offset
+            if not self._refill():
+                return
+
+    def _parts(self, size: int) -> Iterator[bytes]:
+        while size:
+            part = self._piece[self._offset : self._offset + size]
+            if part:
+                self._offset += len(part)
+                self.position += len(part)
+                size -= len(part)
+                yield part
+            elif not self._refill():
+                return
+
+    def _refill(self) -> bool:
+        self._offset = 0
+        self._piece = next(self._pieces, b"")
+        return bool(self._piece)

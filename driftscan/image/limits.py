@@ -1,0 +1,43 @@
+"""Bounds that protect the machine driftscan runs on from whoever built the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from driftscan.errors import LimitError
+
+KIB = 1 << 10
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Sizes in bytes, otherwise counts."""
+
+    document: int = 4 * MIB
+    """A manifest, an index or a configuration."""
+    layers: int = 256
+    layer_size: int = 20 * GIB
+    """One layer, inflated."""
+    image_size: int = 64 * GIB
+    """All layers of an image, inflated."""
+    layer_entries: int = 2_000_000
+    header: int = MIB
+    """All extension headers before one entry: PAX records, GNU long names."""
+    path: int = 4096
+    elf: int = 64 * MIB
+    """Of a larger ELF file only the beginning is looked at."""
+    zstd_window: int = 128 * MIB
+    nesting: int = 64
+    """Levels of nesting in JSON."""
+
+    def check(self, setting: str, value: int, what: str, where: str | None = None) -> None:
+        """Raise LimitError where `value` is over the limit called `setting`; `what` is the thing it was measured on."""
+        allowed: int = getattr(self, setting)
+        if value > allowed:
+            raise LimitError(
+                f"{what} passes the limit `{setting}` of {allowed:,}",
+                where=where,
+                hint="no ordinary image is this large; look at where it comes from",
+            )

@@ -1,0 +1,91 @@
+"""What an image source hands out: identity, configuration, and the layers' bytes.
+
+A source knows how to get bytes; it does not know what a whiteout or a wheel is. It supplies either of
+
+- `RandomAccess`: each layer's blob can be opened by itself, several at once (files, registries); or
+- `Sequential`: the blobs come by in one stream, in an order of their own, and which is which may be known only at the
+  end (what a daemon's `save` sends); or
+- `Indexed`: there are no blobs, the files are read from a folder directly.
+
+`driftscan.image.scan` turns any of them into layer indexes, and does what they share: decompression, digests, limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import NamedTuple, Self, TypeAlias
+
+from driftscan.image.decompress import Stream
+from driftscan.model.image import ImageConfig, LayerIndex, Wants
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerBlob:
+    """A layer's blob. `digest` and `size` (bytes) are what the manifest promises, None where there is no promise."""
+
+    open: Callable[[], AbstractContextManager[Stream]]
+    digest: str | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomAccess:
+    """One blob for each diff id of the configuration, in its order."""
+
+    blobs: tuple[LayerBlob, ...]
+
+
+class Arrival(NamedTuple):
+    """One blob that comes by in a stream; `digest` is what its name promises (`sha256:...`), if it does."""
+
+    stream: Stream
+    digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sequential:
+    """Blobs in one stream. Each must be read to its end before the next one is asked for.
+
+    `wanted` are the diff ids of the configuration; the stream may hold more than these.
+    """
+
+    arrivals: Callable[[], AbstractContextManager[Iterator[Arrival]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indexed:
+    """Files of this machine, indexed where they are; there is one layer, and nobody promised a digest."""
+
+    index: Callable[[Wants], LayerIndex]
+
+
+Access: TypeAlias = RandomAccess | Sequential | Indexed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image that was found and opened; use it as a context manager.
+
+    `reference` is what the user asked for, `source` the scheme that answered, `digest` that of the configuration
+    (the image id), None for folders. `focus` is the prefix that an `env:` reference is about.
+    """
+
+    reference: str
+    source: str
+    config: ImageConfig
+    access: Access
+    digest: str | None = None
+    platform: str | None = None
+    focus: str | None = None
+    close: Callable[[], None] = field(default=lambda: None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

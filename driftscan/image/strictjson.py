@@ -1,0 +1,103 @@
+"""JSON of manifests, indexes and configurations, read so that no two readers can see different documents in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+from driftscan.errors import ImageError
+from driftscan.image.limits import Limits
+
+JsonObject: TypeAlias = Mapping[str, object]
+_STRUCTURE = re.compile(rb'[\[\]{}]|"(?:[^"\\]|\\.)*+"', re.DOTALL)
+"""Brackets, and strings as a whole, so that brackets inside them do not count."""
+
+
+def load_object(data: bytes, what: str, limits: Limits) -> JsonObject:
+    """A JSON object; `what` names it in errors.
+
+    Rejected are: more than the `document` limit, deeper nesting than `nesting`, keys that are equal or differ in
+    case only, NaN and infinities, and anything but an object at the top.
+    """
+    limits.check("document", len(data), what)
+    _check_nesting(data, what, limits)
+
+    def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
+        folded = {key.casefold() for key, _ in items}
+        if len(folded) < len(items):
+            raise ImageError(f"{what} has a key twice, or two keys that differ only in case")
+        return dict(items)
+
+    def constant(text: str) -> object:
+        raise ImageError(f"{what} holds {text}, which is not JSON")
+
+    try:
+        document = json.loads(data.decode("utf-8"), object_pairs_hook=pairs, parse_constant=constant)
+    except (ValueError, RecursionError) as error:
+        raise ImageError(f"{what} is not valid JSON ({error})") from error
+    if not isinstance(document, dict):
+        raise ImageError(f"{what} is not a JSON object")
+    return document
+
+
+def _check_nesting(data: bytes, what: str, limits: Limits) -> None:
+    """The parser recurses for each level; a bound in front keeps hostile input from exhausting its stack."""
+    depth = 0
+    for token in _STRUCTURE.finditer(data):
+        if token[0] in (b"[", b"{"):
+            depth += 1
+            if depth > limits.nesting:
+                limits.check("nesting", depth, f"the nesting of {what}")
+        elif token[0] in (b"]", b"}"):
+            depth -= 1
+
+
+def text(document: JsonObject, key: str, what: str, default: str | None = None) -> str:
+    """A string member. Absent or null gives `default`; without one it is an ImageError."""
+    value = document.get(key)
+    if value is None and default is not None:
+        return default
+    if not isinstance(value, str):
+        raise ImageError(f"{what} has no text in {key!r}")
+    return value
+
+
+def objects(document: JsonObject, key: str, what: str) -> tuple[JsonObject, ...]:
+    """A list of objects; absent or null is an empty one."""
+    found: list[JsonObject] = []
+    for item in _items(document, key, what):
+        if not isinstance(item, dict):
+            raise ImageError(f"{what} has something other than an object in {key!r}")
+        found.append(item)
+    return tuple(found)
+
+
+def texts(document: JsonObject, key: str, what: str) -> tuple[str, ...]:
+    """A list of strings; absent or null is an empty one."""
+    found: list[str] = []
+    for item in _items(document, key, what):
+        if not isinstance(item, str):
+            raise ImageError(f"{what} has something other than text in {key!r}")
+        found.append(item)
+    return tuple(found)
+
+
+def member(document: JsonObject, key: str, what: str) -> JsonObject:
+    """An object; absent or null is an empty one."""
+    value = document.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ImageError(f"{what} has no object in {key!r}")
+    return value
+
+
+def _items(document: JsonObject, key: str, what: str) -> Iterable[object]:
+    value = document.get(key)
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise ImageError(f"{what} has no list in {key!r}")
+    return value
