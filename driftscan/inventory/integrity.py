@@ -123,11 +123,11 @@ class Checker:
         )
 
     def _unowned(self, site: Site, verdict: Verdict) -> None:
-        if self.context.os_index.has_rpm and ospackages.is_system_site(site.path):
-            why = "rpm owns files there and its database is not read, so files that nothing owns cannot be told"
+        strangers = tuple(self._strangers(site))
+        if strangers and self.context.os_index.has_rpm and ospackages.is_system_site(site.path):
+            why = f"{len(strangers)} of its files belong to no RECORD; rpm, whose database is not read, may own them"
             verdict.unchecked.append(Unchecked(shown(site.path), why))
             return
-        strangers = tuple(self._strangers(site))
         unlisted = [
             found.distribution for found in site.found if found.files.rows is None and found.distribution.owner is None
         ]

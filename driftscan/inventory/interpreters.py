@@ -57,7 +57,7 @@ def describe(rootfs: RootFS, os_index: ospackages.OsIndex, binary: str, hints: H
     claims = _claims(rootfs, os_index, binary, stdlib)
     version, unchecked = _agreed(shown(binary), claims, hints)
     implementation = "pypy" if name(stdlib or binary).startswith("pypy") else "cpython"
-    libc = _libc(rootfs, elf)
+    libc = _libc(rootfs, os_index, elf)
     interpreter = Interpreter(
         executable=shown(binary),
         implementation=implementation,
@@ -342,13 +342,15 @@ def _pypy_version(rootfs: RootFS, binary: str, stdlib: str | None) -> str | None
     return None
 
 
-def _libc(rootfs: RootFS, elf: ElfFacts | None) -> Libc | None:
+def _libc(rootfs: RootFS, os_index: ospackages.OsIndex, elf: ElfFacts | None) -> Libc | None:
     """Family by the loader that the binary names, version from the C library beside that loader."""
     if elf is None or elf.interpreter is None:
         return None
     loader = rootfs.resolve(elf.interpreter)
     if "musl" in name(elf.interpreter):
-        return Libc("musl", _libc_version(rootfs, loader, "musl"))
+        packaged = re.match(r"(1)\.(\d+)\.", os_index.version_of("musl") or "")
+        version = _libc_version(rootfs, loader, "musl")
+        return Libc("musl", version or (_pair(packaged[0]) if packaged else None))
     if not name(elf.interpreter).startswith("ld"):
         return None
     library = rootfs.resolve(child(parent(loader), "libc.so.6")) if loader is not None else None

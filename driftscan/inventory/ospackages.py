@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from driftscan.rootfs import RootFS
-
 from driftscan.inventory.paths import child, name, parent
 from driftscan.model.inventory import OsPackage
+from driftscan.rootfs import RootFS
 
 _RPM_DATABASES = (
     "var/lib/rpm/rpmdb.sqlite",

@@ -13,7 +13,7 @@ _PY_VERSION = b"Py_Version"
 _VERSION_STRING = re.compile(rb"(?<![\d./])(3\.\d{1,2}\.\d{1,2}(?:(?:a|b|rc)\d{1,2})?)\+?\x00")
 _PYPY_VERSION = re.compile(rb"\[PyPy (\d{1,2}\.\d{1,3}\.\d{1,3})")
 _GLIBC = re.compile(rb"release version (\d{1,2}\.\d{1,3})")
-_MUSL = re.compile(rb"\x00(1\.\d{1,2}\.\d{1,3})(?:-git[^\x00]{0,40})?\x00")
+_MUSL = re.compile(rb"(?<=\x00)(1\.\d{1,2}\.\d{1,3})(?:-git[^\x00]{0,40})?(?=\x00)")
 _MAX_STRINGS = 16
 _SHT_SYMTAB, _SHT_DYNSYM = 2, 11
 _PT_LOAD = 1

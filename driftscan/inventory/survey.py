@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from driftscan.rootfs import RootFS
-
 from driftscan.inventory.paths import name, parent
 from driftscan.model.image import EntryKind
+from driftscan.rootfs import RootFS
 
 _BINARY = re.compile(r"(?:python|pypy)(?:\d+(?:\.\d+)?)?t?d?")
-_STDLIB = re.compile(r"(?:python|pypy)3(?:\.\d+)?t?")
 _METADATA_SUFFIXES = (".dist-info", ".egg-info")
 
 
@@ -19,14 +17,13 @@ _METADATA_SUFFIXES = (".dist-info", ".egg-info")
 class Survey:
     """Paths in the image, each list in walking order.
 
-    `binaries` are files and symlinks called like an interpreter in a directory `bin`; `stdlibs` are directories
-    that hold os.py and are called like a standard library; `metadata` are dist-info and egg-info folders and files.
+    `binaries` are files and symlinks called like an interpreter in a directory `bin`; `metadata` are dist-info
+    and egg-info folders and files.
     """
 
     venvs: list[str] = field(default_factory=list)
     condas: list[str] = field(default_factory=list)
     binaries: list[str] = field(default_factory=list)
-    stdlibs: list[str] = field(default_factory=list)
     metadata: list[str] = field(default_factory=list)
 
 
@@ -38,8 +35,6 @@ def survey(rootfs: RootFS) -> Survey:
             found.metadata.append(path)
         elif path.endswith("/pyvenv.cfg"):
             found.venvs.append(parent(path))
-        elif path.endswith("/os.py") and _STDLIB.fullmatch(name(parent(path))):
-            found.stdlibs.append(parent(path))
         elif path.endswith("/conda-meta") or path == "conda-meta":
             if node.entry.kind is EntryKind.DIRECTORY:
                 found.condas.append(parent(path))

@@ -60,7 +60,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Keep], ...] = tuple(
         (r"(?:.*/)?(?:bin/[^/]+|[^/]*entrypoint[^/]*|[^/]+\.sh)|(?:[^/]+/)?[^/.]+", Keep(SCRIPT_LIMIT, probes.script)),
     )
 )
-_SITE = re.compile(r"(?:.*/)?(?:site|dist)-packages/.*")
+# uv links installed files from its cache, and a layer may hold the cache's name for a file first.
+_SITE = re.compile(r"(?:.*/)?(?:(?:site|dist)-packages|archive-v\d+)/.*")
 _DATA = re.compile(r"(?:.*/)?(?:bin|sbin|share|include|etc)/.*")
 _SYSTEM = re.compile(r"(?:usr/share|usr/include|etc|usr/lib|var/lib)/.*")
 

@@ -57,6 +57,26 @@ def test_a_file_removed_by_a_later_layer(take_on: Take) -> None:
     assert brief(inventory) == [("missing", f"/{SITE}/six/moves.py", 3)]
 
 
+def test_a_folder_removed_by_a_later_layer(take_on: Take) -> None:
+    removed = take_on(distribution("six", "1.16.0", files=SIX), {f"{SITE}/six": Removed()})
+    assert brief(removed) == [("missing", f"/{SITE}/six/{name}.py", 3) for name in ("__init__", "moves")]
+
+
+def test_a_removed_distribution_is_not_there(take_on: Take) -> None:
+    gone = (f"{SITE}/six", f"{SITE}/six-1.16.0.dist-info", "opt/venv/bin/six")
+    inventory = take_on(distribution("six", "1.16.0", files=SIX), {path: Removed() for path in gone})
+    assert (inventory.environments[0].distributions, problems(inventory), inventory.leftovers) == ((), [], ())
+
+
+def test_an_upgrade_in_a_later_layer(take_on: Take) -> None:
+    old, new = distribution("six", "1.16.0", files=SIX), distribution("six", "1.17.0", files={**SIX, "six/new.py": b""})
+    inventory = take_on(old, {**{path: Removed() for path in old if path not in new}, **new})
+    assert [(item.version, item.layer) for item in inventory.environments[0].distributions] == [
+        ("1.17.0", inventory.layers[2])
+    ]
+    assert problems(inventory) == []
+
+
 def test_a_module_copied_into_the_site_directory(take_on: Take) -> None:
     inventory = take_on(
         distribution("six", "1.16.0", files=SIX),

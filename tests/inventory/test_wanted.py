@@ -73,7 +73,14 @@ def test_a_fact_is_made_of_large_files(path: str, reduce: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [f"{SITE}/six.py", f"{SITE}/numpy/core/x.so", "opt/venv/share/man/x.1", "usr/local/etc/jupyter/x.json"]
+    "path",
+    [
+        f"{SITE}/six.py",
+        f"{SITE}/numpy/core/x.so",
+        "root/.cache/uv/archive-v0/a/six.py",
+        "opt/venv/share/man/x.1",
+        "usr/local/etc/jupyter/x.json",
+    ],
 )
 def test_installed_files_are_hashed_only(path: str) -> None:
     assert wants(path, 100) == (0, None)
