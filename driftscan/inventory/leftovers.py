@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from driftscan.inventory.paths import is_below, shown
+from driftscan.inventory.paths import shown
 from driftscan.model.inventory import Leftover
 
 _REASONS = (
@@ -13,6 +13,7 @@ _REASONS = (
     (re.compile(r"/(?:archive-v\d+|wheels-v\d+|builds-v\d+|sdists-v\d+)/|/\.cache/uv/"), "cache of uv"),
     (re.compile(r"/\.cache/(?:pip|pypoetry)/|/pypoetry/(?:cache|artifacts)/"), "cache of an installer"),
     (re.compile(r"/pkgs/[^/]+/"), "cache of conda"),
+    (re.compile(r"/lib/(?:python|pypy)3\.\d+t?/[^/]+$"), "bundled with the interpreter"),
 )
 
 
@@ -24,8 +25,7 @@ def leftovers(metadata: Iterable[str], installed: Iterable[str], stale: Iterable
     counted = set(installed)
     found = dict.fromkeys(stale, "stale")
     for path in metadata:
-        nested = any(is_below(path, other) for other in (path.rpartition("/")[0],) if other in counted)
-        if path not in counted and path not in found and not nested:
+        if path not in counted and path not in found:
             found[path] = _reason(path)
     return tuple(Leftover(shown(path), why) for path, why in sorted(found.items()))
 

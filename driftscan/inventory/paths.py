@@ -13,6 +13,8 @@ def join(base: str, path: str) -> str | None:
 
     An absolute path starts at the image's root. Symlinks are not looked at.
     """
+    if path[:1] not in ("", "/", ".") and "/." not in path and "//" not in path and path[-1] != "/":
+        return child(base, path)
     parts = [] if path.startswith("/") else [part for part in base.split("/") if part]
     for part in path.split("/"):
         if part == "..":
@@ -34,7 +36,3 @@ def name(path: str) -> str:
 
 def child(directory: str, entry: str) -> str:
     return f"{directory}/{entry}" if directory else entry
-
-
-def is_below(path: str, directory: str) -> bool:
-    return not directory or path == directory or path.startswith(f"{directory}/")

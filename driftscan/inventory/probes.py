@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 _PY_VERSION = b"Py_Version"
 _VERSION_STRING = re.compile(rb"(?<![\d./])(3\.\d{1,2}\.\d{1,2}(?:(?:a|b|rc)\d{1,2})?)\+?\x00")
-_PYPY_VERSION = re.compile(rb"\[PyPy (\d{1,2}\.\d{1,3}\.\d{1,3})")
+_PYPY_VERSION = re.compile(rb"(3\.\d{1,2}\.\d{1,2}) \([^()\n]{0,200}\)\n\[PyPy (\d{1,2}\.\d{1,3}\.\d{1,3})")
 _GLIBC = re.compile(rb"release version (\d{1,2}\.\d{1,3})")
 _MUSL = re.compile(rb"(?<=\x00)(1\.\d{1,2}\.\d{1,3})(?:-git[^\x00]{0,40})?(?=\x00)")
 _MAX_STRINGS = 16
@@ -30,9 +30,10 @@ def python(data: bytes) -> bytes:
     if symbol is not None:
         lines.append(f"hex={symbol}")
     strings = dict.fromkeys(match.decode() for match in _VERSION_STRING.findall(data))
-    lines += [f"version={text}" for text in list(strings)[:_MAX_STRINGS]]
     if pypy := _PYPY_VERSION.search(data):
-        lines.append(f"pypy={pypy[1].decode()}")
+        lines.append(f"pypy={pypy[2].decode()}")
+        strings = {pypy[1].decode(): None}
+    lines += [f"version={text}" for text in list(strings)[:_MAX_STRINGS]]
     return "\n".join(lines).encode()
 
 

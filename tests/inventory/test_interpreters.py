@@ -10,7 +10,17 @@ from driftscan.model.image import ImageConfig
 from driftscan.model.inventory import Environment, Interpreter
 from driftscan.model.lock import Unchecked
 from driftscan.model.target import Libc
-from tests.builders.installed import MUSL_LOADER, elf_binary, glibc, interpreter, musl, python_binary, venv
+from tests.builders.installed import (
+    GLIBC_LOADER,
+    MUSL_LOADER,
+    distribution,
+    elf_binary,
+    glibc,
+    interpreter,
+    musl,
+    python_binary,
+    venv,
+)
 from tests.builders.rootfs import Content, Link, layer_ids, rootfs
 
 
@@ -54,6 +64,36 @@ def test_alpine() -> None:
     assert found.target.tags is not None
     assert "cp312-cp312-musllinux_1_2_x86_64" in map(str, found.target.tags)
     assert not any("manylinux" in tag.platform for tag in found.target.tags)
+
+
+def test_pypy() -> None:
+    speaking = b"\x003.10.14 (39dc8d3c85a7, Aug 30 2024, 08:27:45)\n[PyPy 7.3.17 with GCC 10.2.1]\x00"
+    files: dict[str, Content] = {
+        **glibc(),
+        "opt/pypy/bin/pypy3.10": elf_binary(GLIBC_LOADER),
+        "opt/pypy/bin/pypy3": Link("pypy3.10"),
+        "opt/pypy/bin/python": Link("pypy3.10"),
+        "opt/pypy/bin/libpypy3.10-c.so": elf_binary("", speaking),
+        "opt/pypy/lib/pypy3.10/os.py": "",
+        "opt/pypy/lib/pypy3.10/_lzma_cffi.pypy310-pp73-x86_64-linux-gnu.so": elf_binary(),
+        "opt/pypy/lib/pypy3.10/cffi-1.18.dist-info/METADATA": "Name: cffi\nVersion: 1.18\n",
+        **distribution("six", "1.0", "opt/pypy/lib/pypy3.10/site-packages"),
+    }
+    found = only(files)
+    assert (found.path, found.interpreter.implementation) == ("/opt/pypy", "pypy")
+    assert found.target.markers["python_full_version"] == "3.10.14"
+    assert found.target.markers["implementation_version"] == "7.3.17"
+    assert found.target.markers["platform_python_implementation"] == "PyPy"
+    assert found.target.tags is not None
+    assert str(found.target.tags[0]) == "pp310-pypy310_pp73-linux_x86_64"
+    assert [item.name for item in found.distributions] == ["six"]
+    assert found.unchecked == ()
+
+
+def test_a_musl_without_a_version_string_is_the_one_that_apk_installed() -> None:
+    silent = {"lib/ld-musl-x86_64.so.1": elf_binary(), "lib/apk/db/installed": "P:musl\nV:1.2.3-r5\n"}
+    found = only({**musl(), **interpreter("usr", "3.12.4", MUSL_LOADER), **silent})
+    assert found.interpreter.libc == Libc("musl", (1, 2))
 
 
 def test_two_files_that_disagree_leave_the_version_unknown() -> None:

@@ -34,10 +34,13 @@ def test_version_numbers(value: int, version: str) -> None:
 
 
 def test_strings_that_look_like_versions() -> None:
-    data = elf_binary(
-        "", b"\x003.10.13\x00x\x003.10.14rc1+\x00 Python-3.9.1\x00 13.10.2\x00 3.10\x00 [PyPy 7.3.15 with"
-    )
-    assert probes.facts(probes.python(data)) == {"version": ("3.10.13", "3.10.14rc1", "3.9.1"), "pypy": ("7.3.15",)}
+    data = elf_binary("", b"\x003.10.13\x00x\x003.10.14rc1+\x00 Python-3.9.1\x00 13.10.2\x00 3.10\x00 /3.8.1\x00")
+    assert probes.facts(probes.python(data)) == {"version": ("3.10.13", "3.10.14rc1", "3.9.1")}
+
+
+def test_pypy_states_both_versions_together() -> None:
+    data = elf_binary("", b"\x003.2.0\x00\x003.9.16 (7.3.11+dfsg-2, Dec 30 2024, 22:36:23)\n[PyPy 7.3.11 with GCC]\x00")
+    assert probes.facts(probes.python(data)) == {"pypy": ("7.3.11",), "version": ("3.9.16",)}
 
 
 def test_c_libraries() -> None:
