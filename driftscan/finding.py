@@ -82,7 +82,8 @@ class TargetInput:
 class Report:
     """The finished result of one comparison; findings are sorted, worst first, and ready to be rendered.
 
-    `locked`, `installed` and `matching` count projects of the environment that was compared.
+    `locked`, `installed` and `matching` count projects of the environment that was compared. `fail_on` is the least
+    severity that counts as drift; None: no finding does.
     """
 
     locks: tuple[LockInput, ...]
@@ -93,6 +94,13 @@ class Report:
     matching: int
     findings: tuple[Finding, ...] = ()
     unchecked: tuple[Unchecked, ...] = field(default=())
+    fail_on: Severity | None = Severity.ERROR
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.fail_on and any(finding.severity.rank <= self.fail_on.rank for finding in self.findings):
+            return Verdict.DRIFT
+        return Verdict.INCOMPLETE if self.unchecked else Verdict.CLEAN
 
     def count(self, severity: Severity) -> int:
         return sum(finding.severity is severity for finding in self.findings)

@@ -1,0 +1,186 @@
+"""The report of a comparison for people: the verdict first, then what differs, the worst package first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from driftscan.finding import Finding, Report, Severity, Verdict
+from driftscan.model.inventory import Environment
+from driftscan.model.lock import Unchecked
+from driftscan.report.view import Span, Style, View, columns, joined, wrap
+
+SEVERITY_STYLES = {Severity.ERROR: Style.BAD, Severity.WARNING: Style.DOUBTFUL, Severity.INFO: Style.NOTE}
+_VERDICT_STYLES = {Verdict.DRIFT: Style.BAD, Verdict.INCOMPLETE: Style.DOUBTFUL, Verdict.CLEAN: Style.GOOD}
+_IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalPy"}
+
+_LIKE_FINDINGS = 4
+"""Findings of one rule, package and cause that are shown before the rest is counted."""
+_NOTES = 12
+_INSTRUCTION_LINES = 3
+_DETAIL = 10
+"""Columns of the label of a detail."""
+
+NARROW = 60
+"""Columns below which indentation is spared."""
+
+
+def render(report: Report, view: View) -> str:
+    """One screen; with `view.verbose` everything."""
+    matters = [finding for finding in report.findings if finding.severity is not Severity.INFO]
+    notes = [finding for finding in report.findings if finding.severity is Severity.INFO]
+    blocks = [
+        _header(report, view),
+        *(_group(title, found, view) for title, found in _by_package(matters)),
+        _notes(notes, view),
+        _unchecked(report.unchecked, view),
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _header(report: Report, view: View) -> list[str]:
+    verdict = report.verdict
+    title = Span(f"{verdict}:", _VERDICT_STYLES[verdict])
+    lines = wrap([title, Span(_headline(report), Style.STRONG)], view)
+    lines += joined(_target(report), view)
+    lines += joined([*(lock.path for lock in report.locks), *_choice(report.environment)], view)
+    return lines
+
+
+def _headline(report: Report) -> str:
+    counts = [_count(report.count(severity), severity.value) for severity in Severity if report.count(severity)]
+    if report.unchecked:
+        counts.append(f"{len(report.unchecked)} not checked")
+    matching = f"{report.matching} of {_count(report.locked, 'package')} match"
+    if report.locked == 1:
+        matching += "es"
+    return f"{matching}; {', '.join(counts)}" if counts else matching
+
+
+def _count(number: int, noun: str) -> str:
+    """`1 error`, `2 errors`, `3 info`."""
+    return f"{number} {noun}" if number == 1 or noun == "info" else f"{number} {noun}s"
+
+
+def _target(report: Report) -> Iterator[str]:
+    if report.target:
+        yield f"{report.target.reference} ({report.target.source})"
+    if report.environment:
+        yield from describe(report.environment)
+    elif report.target and report.target.platform:
+        yield report.target.platform
+
+
+def describe(environment: Environment) -> Iterator[str]:
+    """Path, interpreter and platform of an environment, as far as they are known."""
+    interpreter, target = environment.interpreter, environment.target
+    name = _IMPLEMENTATIONS.get(interpreter.implementation, interpreter.implementation)
+    yield environment.path
+    yield f"{name} {interpreter.version or '(version unknown)'}"
+    platform = " ".join(str(fact) for fact in (target.machine, target.libc) if fact)
+    if platform:
+        yield platform
+
+
+def _choice(environment: Environment | None) -> Iterator[str]:
+    if environment and environment.chosen_because:
+        yield environment.chosen_because
+
+
+def _by_package(findings: Iterable[Finding]) -> list[tuple[str, list[Finding]]]:
+    """Findings under the name of their package, the package with the worst finding first."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(finding.package or (finding.location.path if finding.location else ""), []).append(finding)
+    return sorted(groups.items(), key=lambda item: min(finding.severity.rank for finding in item[1]))
+
+
+def _group(title: str, findings: Sequence[Finding], view: View) -> list[str]:
+    lines = wrap([Span(title or "the image", Style.STRONG)], view)
+    ordered = sorted(findings, key=lambda finding: finding.severity.rank)
+    for _, alike in groupby(ordered, key=lambda finding: (finding.severity, _context(finding), _details(finding))):
+        lines += _alike(list(alike), view)
+    return lines
+
+
+def _alike(findings: Sequence[Finding], view: View) -> list[str]:
+    """Findings that differ in their message only, and once what they have in common."""
+    hang = _hang(view)
+    shown = findings if view.verbose or len(findings) <= _LIKE_FINDINGS + 1 else findings[:_LIKE_FINDINGS]
+    lines: list[str] = []
+    for finding in shown:
+        label = "  " + finding.severity.value + " " * max(len(hang) - 2 - len(finding.severity.value), 1)
+        lines += _labelled(label, SEVERITY_STYLES[finding.severity], [Span(finding.message)], hang, view)
+    if len(shown) < len(findings):
+        rest = f"and {len(findings) - len(shown)} more like these (-v shows all)"
+        lines += wrap([Span(rest)], view, first=hang, rest=hang)
+    context = f" {view.separator} ".join(_context(findings[0]))
+    lines += wrap([Span(context, Style.FAINT)], view, first=hang, rest=hang)
+    for label, text in _details(findings[0]):
+        most = _INSTRUCTION_LINES if label.startswith("layer") and not view.verbose else None
+        padded = hang + label + " " * max(_DETAIL - columns(label), 1)
+        rest = " " * columns(padded) if view.width >= NARROW else hang + "  "
+        lines += _labelled(padded, Style.FAINT, [Span(text)], rest, view, most=most)
+    return lines
+
+
+def _hang(view: View) -> str:
+    return " " * (11 if view.width >= NARROW else 4)
+
+
+def _labelled(
+    label: str, style: Style, spans: Iterable[Span], rest: str, view: View, *, most: int | None = None
+) -> list[str]:
+    """`spans` after a label in its own style, further lines indented by `rest`."""
+    first, *others = wrap(spans, view, first=label, rest=rest, most=most)
+    bare = label.strip()
+    return [first.replace(bare, view.paint(bare, style), 1), *others]
+
+
+def _context(finding: Finding) -> tuple[str, ...]:
+    """Rule, place in the lock, dependency chain."""
+    found = [f"{finding.rule} {finding.slug}"]
+    if finding.location:
+        line = f":{finding.location.line}" if finding.location.line else ""
+        found.append(f"{finding.location.path}{line}")
+    if len(finding.chain) > 1:
+        found.append(f"via {' > '.join(finding.chain)}")
+    return tuple(found)
+
+
+def _details(finding: Finding) -> tuple[tuple[str, str], ...]:
+    """Label and text: the layer with its instruction, the way out."""
+    found: list[tuple[str, str]] = []
+    if finding.layer:
+        found.append((f"layer {finding.layer.index}", finding.layer.created_by or "(no instruction recorded)"))
+    if finding.hint:
+        found.append(("fix", finding.hint))
+    return tuple(found)
+
+
+def _notes(findings: Sequence[Finding], view: View) -> list[str]:
+    """Findings of severity info, a line each."""
+    if not findings:
+        return []
+    lines = [view.paint("info", SEVERITY_STYLES[Severity.INFO])]
+    shown = findings if view.verbose or len(findings) <= _NOTES else findings[: _NOTES - 1]
+    for finding in shown:
+        facts = [f"{finding.rule} {finding.slug}", *([f"layer {finding.layer.index}"] if finding.layer else [])]
+        context = "".join(f"{view.separator} {fact} " for fact in facts)
+        lines += wrap([Span(finding.message), Span(context, Style.FAINT)], view, first="  ", rest="    ")
+    return lines + _more(len(findings) - len(shown), view)
+
+
+def _unchecked(unchecked: Sequence[Unchecked], view: View) -> list[str]:
+    """What could not be determined, under the reason it shares with others."""
+    if not unchecked:
+        return []
+    lines = [view.paint("not checked", Style.DOUBTFUL)]
+    shown = unchecked if view.verbose or len(unchecked) <= _NOTES else unchecked[: _NOTES - 1]
+    for what, why in shown:
+        lines += wrap([Span(f"{what}:"), Span(why, Style.FAINT)], view, first="  ", rest="    ")
+    return lines + _more(len(unchecked) - len(shown), view)
+
+
+def _more(number: int, view: View) -> list[str]:
+    return [view.paint(f"  and {number} more (-v shows all)", Style.FAINT)] if number else []

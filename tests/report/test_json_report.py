@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from driftscan.finding import Severity
+from driftscan.model.image import LayerId
+from driftscan.report import json as json_report
+from driftscan.report.fingerprint import fingerprints
+from driftscan.report.view import View
+from tests.builders import reports
+
+Golden = Callable[[str, str], None]
+
+
+def test_golden(golden: Golden) -> None:
+    golden("many.json", json_report.render(reports.many(), View()))
+
+
+def test_keys_that_do_not_apply_are_absent() -> None:
+    report = replace(reports.report(), environment=None, target=None)
+    document = json.loads(json_report.render(report, View()))
+    assert document == {
+        "schema": "driftscan.report/1",
+        "verdict": "clean",
+        "inputs": {"locks": [{"path": "uv.lock", "format": "uv", "sha256": "12" * 32}]},
+        "summary": {"locked": 45, "installed": 47, "matching": 44, "error": 0, "warning": 0, "info": 0},
+        "findings": [],
+        "unchecked": [],
+    }
+
+
+def test_a_finding() -> None:
+    document = json.loads(json_report.render(reports.report(reports.MISMATCH), View()))
+    (finding,) = document["findings"]
+    assert len(finding.pop("fingerprint")) == 32
+    assert finding == {
+        "rule": "DR202",
+        "slug": "version-mismatch",
+        "severity": "error",
+        "package": "numpy",
+        "message": "numpy 2.1.3 is locked, 2.2.0 is installed",
+        "locked": ["2.1.3"],
+        "installed": ["2.2.0"],
+        "path": "/opt/venv/lib/python3.11/site-packages/numpy-2.2.0.dist-info",
+        "layer": {"index": 6, "diff_id": f"sha256:{6:064x}", "created_by": "RUN pip install -U numpy"},
+        "chain": ["pandas", "numpy"],
+        "hint": "install from the lock after every other instruction, or lock 2.2.0",
+    }
+
+
+@pytest.mark.parametrize("view", [View(), View(width=20, color=True, unicode=False, verbose=True)])
+def test_it_is_the_same_in_every_view(view: View) -> None:
+    assert json_report.render(reports.many(), view) == json_report.render(reports.many(), View())
+
+
+def test_bytes_that_are_not_utf8() -> None:
+    path = b"/opt/\xff\xed\xa0\x80\x1b".decode("utf-8", "surrogateescape")
+    finding = replace(reports.MISMATCH, path=path, message=path, package="\ud800", locked=("\udcff",))
+    rendered = json_report.render(reports.report(finding), View())
+    assert rendered.isascii()
+    (found,) = json.loads(rendered)["findings"]
+    assert found["path"] == "/opt/\\xff\\xed\\xa0\\x80\x1b"
+    assert found["package"] == "\\ud800"
+    assert found["locked"] == ["\\xff"]
+
+
+def test_a_fingerprint_survives_a_rebuild_and_another_wording() -> None:
+    rebuilt = replace(
+        reports.MISMATCH,
+        layer=LayerId(9, "sha256:other", "RUN something else"),
+        message="other words",
+        hint=None,
+        severity=Severity.WARNING,
+        location=None,
+        chain=(),
+    )
+    assert fingerprints([reports.MISMATCH]) == fingerprints([rebuilt])
+
+
+@pytest.mark.parametrize(
+    "change", [{"rule": "DR201"}, {"package": "x"}, {"locked": ()}, {"installed": ("3",)}, {"path": "/x"}]
+)
+def test_a_fingerprint_tells_findings_apart(change: dict[str, object]) -> None:
+    assert fingerprints([reports.MISMATCH]) != fingerprints([replace(reports.MISMATCH, **change)])  # type: ignore[arg-type]
+
+
+def test_fingerprints_do_not_depend_on_the_order() -> None:
+    findings = list(reports.many().findings)
+    forwards = dict(zip(findings, fingerprints(findings), strict=True))
+    findings.reverse()
+    assert dict(zip(findings, fingerprints(findings), strict=True)) == forwards
+
+
+def test_fingerprints_of_findings_that_differ_in_words_only_differ() -> None:
+    twins = [replace(reports.MISMATCH, message=message) for message in "ab"]
+    one, two = fingerprints(twins)
+    assert one != two
+    assert fingerprints(twins[::-1]) == (two, one)
