@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from packaging.utils import NormalizedName, canonicalize_name
 
-from driftscan.lock.poetry_markers import extras_named, given_extra
+from driftscan.lock.poetry_markers import checked, extras_named, given_extra
 from driftscan.lock.poetry_packages import Catalogue, Entry
 from driftscan.lock.poetry_project import MAIN, Project
 from driftscan.lock.poetry_requirements import Requirement, read_all
@@ -26,10 +26,11 @@ def flat_roots(entry: Entry) -> Iterator[Dependency]:
     """One edge for each group: `markers` is one marker for all of them, or a table of markers by group."""
     by_group = isinstance(entry.table.values.get("markers"), Mapping)
     for group in entry.table.texts("groups"):
+        marker = entry.table.table("markers").text(group) if by_group else entry.table.text("markers")
         yield Dependency(
             name=entry.id.name,
             specifier=f"=={entry.id.version}",
-            marker=entry.table.table("markers").text(group) if by_group else entry.table.text("markers"),
+            marker=checked(marker, entry.table.where),
             scope=_group_scope(canonicalize_name(group)),
             candidates=(entry.id,),
             line=entry.line,
@@ -75,7 +76,7 @@ def inferred_roots(
             yield Dependency(
                 name=entry.id.name,
                 specifier=f"=={entry.id.version}",
-                marker=entry.table.text("marker"),  # only Poetry 1.0 wrote it
+                marker=checked(entry.table.text("marker"), entry.table.where),  # only Poetry 1.0 wrote it
                 scope=_group_scope(group),
                 candidates=(entry.id,),
                 line=entry.line,

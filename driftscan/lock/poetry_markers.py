@@ -6,75 +6,65 @@ that requires it, not those of the project. Here that part is taken out of the m
 
 from __future__ import annotations
 
-import re
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from packaging.utils import NormalizedName, canonicalize_name
 
-MAX_DEPTH = 50
-"""Nested parentheses that are followed; Poetry writes markers with one or two levels."""
-
-_TOKEN = re.compile(r"""[()]|"[^"]*"|'[^']*'|[^\s()"']+""")
-_EXTRA = re.compile(r"""extra\s*(==|!=)\s*["']([^"']*)["']""")
+from driftscan.errors import LockError, MarkerError
+from driftscan.markers import Comparison, Marker, parse
 
 Truth: TypeAlias = str | bool
 """A marker, or what is known of it: it always holds, or never."""
 
 
+def checked(marker: str | None, where: str) -> str | None:
+    """The marker itself; LockError naming the place where it does not parse."""
+    try:
+        if marker is not None:
+            parse(marker)
+    except MarkerError as error:
+        raise LockError(error.message, where=where) from None
+    return marker
+
+
 def extras_named(marker: str | None) -> set[NormalizedName]:
     """The extras that a marker asks for."""
-    return {canonicalize_name(match[2]) for match in _EXTRA.finditer(marker or "") if match[1] == "=="}
+    found = (_extra(comparison) for comparison in _comparisons(parse(marker))) if marker else ()
+    return {name for name, wanted in filter(None, found) if wanted}
 
 
 def given_extra(marker: str | None, extra: NormalizedName) -> Truth | None:
-    """What is left of a marker where exactly this extra is asked for.
+    """What is left of a marker where exactly this extra is asked for: None and True hold always, False never."""
+    return _reduced(parse(marker), extra) if marker else None
 
-    None and True hold always, False never. A marker that does not parse is returned as it is.
-    """
-    if marker is None:
+
+def _comparisons(marker: Marker) -> Iterator[Comparison]:
+    if isinstance(marker, Comparison):
+        yield marker
+        return
+    for part in marker.parts:
+        yield from _comparisons(part)
+
+
+def _extra(comparison: Comparison) -> tuple[NormalizedName, bool] | None:
+    """Name of the extra that is compared with and whether it is asked for, not excluded."""
+    if comparison.operator not in {"==", "!="}:
         return None
-    tokens = deque(_TOKEN.findall(marker))
-    try:
-        left = _alternatives(tokens, extra, MAX_DEPTH)
-    except (IndexError, ValueError):
-        return marker
-    return marker if tokens else left
+    wanted = comparison.operator == "=="
+    if comparison.left_is_variable and comparison.left == "extra":
+        return canonicalize_name(comparison.right), wanted
+    if comparison.right_is_variable and comparison.right == "extra":
+        return canonicalize_name(comparison.left), wanted
+    return None
 
 
-def _alternatives(tokens: deque[str], extra: NormalizedName, depth: int) -> Truth:
-    parts = [_conjunction(tokens, extra, depth)]
-    while tokens and tokens[0] == "or":
-        tokens.popleft()
-        parts.append(_conjunction(tokens, extra, depth))
-    return _join(parts, "or", decisive=True)
-
-
-def _conjunction(tokens: deque[str], extra: NormalizedName, depth: int) -> Truth:
-    parts = [_operand(tokens, extra, depth)]
-    while tokens and tokens[0] == "and":
-        tokens.popleft()
-        parts.append(_operand(tokens, extra, depth))
-    return _join(parts, "and", decisive=False)
-
-
-def _operand(tokens: deque[str], extra: NormalizedName, depth: int) -> Truth:
-    """A comparison, or a marker in parentheses; IndexError or ValueError where the tokens are neither."""
-    if tokens[0] == "(":
-        if not depth:
-            raise ValueError(tokens[0])
-        tokens.popleft()
-        inner = _alternatives(tokens, extra, depth - 1)
-        if tokens.popleft() != ")":
-            raise ValueError(extra)
-        return inner
-    words: list[str] = []
-    while tokens and tokens[0] not in {"and", "or", ")"}:
-        words.append(tokens.popleft())
-    comparison = " ".join(words)
-    match = _EXTRA.fullmatch(comparison)
-    return comparison if match is None else (canonicalize_name(match[2]) == extra) is (match[1] == "==")
+def _reduced(marker: Marker, extra: NormalizedName) -> Truth:
+    if isinstance(marker, Comparison):
+        found = _extra(marker)
+        return (found[0] == extra) is found[1] if found else _written(marker)
+    word = "and" if marker.conjunction else "or"
+    return _join([_reduced(part, extra) for part in marker.parts], word, decisive=not marker.conjunction)
 
 
 def _join(parts: Sequence[Truth], word: str, *, decisive: bool) -> Truth:
@@ -85,3 +75,13 @@ def _join(parts: Sequence[Truth], word: str, *, decisive: bool) -> Truth:
     if len(markers) > 1:
         return f" {word} ".join(f"({marker})" for marker in markers)
     return markers[0] if markers else not decisive
+
+
+def _written(comparison: Comparison) -> str:
+    left = comparison.left if comparison.left_is_variable else _quoted(comparison.left)
+    right = comparison.right if comparison.right_is_variable else _quoted(comparison.right)
+    return f"{left} {comparison.operator} {right}"
+
+
+def _quoted(text: str) -> str:
+    return f"'{text}'" if '"' in text else f'"{text}"'

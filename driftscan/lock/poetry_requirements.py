@@ -14,6 +14,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from driftscan.lock import poetry_constraints
 from driftscan.lock.poetry_constraints import ANYTHING, Constraint
+from driftscan.lock.poetry_markers import checked
 from driftscan.lock.poetry_table import Table
 
 
@@ -91,7 +92,9 @@ def _detailed(name: str, table: Table) -> Requirement:
     unread = list(plain.unread)
     return plain._replace(
         extras=frozenset(map(canonicalize_name, table.texts("extras"))),
-        marker=both(table.text("markers"), _python(table.text("python"), unread), _platform(table, unread)),
+        marker=both(
+            checked(table.text("markers"), table.where), _python(table.text("python"), unread), _platform(table, unread)
+        ),
         optional=table.flag("optional"),
         source=_source(table),
         unread=tuple(unread),

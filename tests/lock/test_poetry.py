@@ -285,10 +285,10 @@ file = ["plain (>=1)"]
     (cache,) = parse(document(text + METADATA, "[tool]")).packages
     assert [(edge.name, edge.scope, edge.marker) for edge in cache.dependencies or ()] == [
         ("plain", Scope(ScopeKind.EXTRA, "file"), None),
-        ("locks", Scope(ScopeKind.EXTRA, "all"), "os_name == 'nt'"),
-        ("locks", Scope(ScopeKind.EXTRA, "file"), "os_name == 'nt'"),
+        ("locks", Scope(ScopeKind.EXTRA, "all"), 'os_name == "nt"'),
+        ("locks", Scope(ScopeKind.EXTRA, "file"), 'os_name == "nt"'),
         ("store", Scope(ScopeKind.EXTRA, "all"), None),
-        ("store", Scope(ScopeKind.EXTRA, "file"), "os_name == 'nt'"),
+        ("store", Scope(ScopeKind.EXTRA, "file"), 'os_name == "nt"'),
     ]
 
 
@@ -394,6 +394,10 @@ def test_a_constraint_that_is_none_excludes_nothing_and_is_noted() -> None:
         (
             entry("a", "files = [{file = 'x', hash = 'sha256:zz'}]") + METADATA,
             "app/poetry.lock:1: 'sha256:zz' is not a hash",
+        ),
+        (
+            entry("a", "groups = ['main']\nmarkers = 'os_name'") + METADATA,
+            "app/poetry.lock:1: the marker `os_name` does not parse: it ends too early",
         ),
         (entry("a", "groups = [1]") + METADATA, 'app/poetry.lock:1: "groups" has to be an array of strings'),
         (

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
-from driftscan.lock.poetry_markers import extras_named, given_extra
+from driftscan.errors import LockError
+from driftscan.lock.poetry_markers import checked, extras_named, given_extra
 
 FILE = canonicalize_name("file")
 
@@ -25,20 +26,24 @@ def test_names_the_extras_that_are_asked_for() -> None:
         ("extra == 'file'", True),
         ("extra == 'other'", False),
         ("extra != 'file'", False),
-        ("os_name == 'nt'", "os_name == 'nt'"),
-        ("os_name == 'nt' and extra == 'file'", "os_name == 'nt'"),
+        ("os_name == 'nt'", 'os_name == "nt"'),
+        ("'nt' in os_name and 'file' == extra", '"nt" in os_name'),
+        ("os_name == 'n\"t' and extra == 'file'", "os_name == 'n\"t'"),
         ("os_name == 'nt' or extra == 'file'", True),
-        ("(extra == 'other' or extra == 'FILE') and os_name not in 'nt, os2'", "os_name not in 'nt, os2'"),
-        ("os_name == 'nt' and (extra == 'file') and os_name == 'posix'", "(os_name == 'nt') and (os_name == 'posix')"),
-        ("os_name == 'nt' and extra == 'file' or extra == 'other'", "os_name == 'nt'"),
-        ("(os_name == 'nt'", "(os_name == 'nt'"),
-        ("os_name == 'nt')", "os_name == 'nt')"),
-        ("extra == 'file' and", "extra == 'file' and"),
-        ("(" * 60 + "extra == 'file'" + ")" * 60, "(" * 60 + "extra == 'file'" + ")" * 60),
+        ("(extra == 'other' or extra == 'FILE') and os_name not in 'nt, os2'", 'os_name not in "nt, os2"'),
+        ("os_name == 'nt' and (extra == 'file') and os_name == 'posix'", '(os_name == "nt") and (os_name == "posix")'),
+        ("os_name == 'nt' and extra == 'file' or extra == 'other'", 'os_name == "nt"'),
     ],
 )
 def test_takes_the_extra_out(marker: str | None, left: str | bool | None) -> None:
     assert given_extra(marker, FILE) == left
+
+
+@pytest.mark.parametrize("marker", ["os_name ==", "(os_name == 'nt'", "(" * 5000, "colour == 'red'"])
+def test_what_is_no_marker_is_named_with_its_place(marker: str) -> None:
+    with pytest.raises(LockError) as caught:
+        checked(marker, "poetry.lock:12")
+    assert str(caught.value).startswith("poetry.lock:12: ")
 
 
 _ATOM = st.sampled_from(
