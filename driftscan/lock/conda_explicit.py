@@ -1,0 +1,128 @@
+"""Conda explicit environment specifications: URLs under an `@EXPLICIT` line (CEP 23).
+
+A hash follows `#`: md5 or sha256 in hexadecimal, the latter also as `sha256:…`. conda-lock writes pip packages beside
+them as comments, `# pip name @ url#sha256=…`. The platform stands in a comment only. Edges are not recorded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from posixpath import basename
+from urllib.parse import unquote, urlsplit
+
+from packaging.utils import canonicalize_name
+
+from driftscan.errors import LockError
+from driftscan.lock.document import Document, clean_url
+from driftscan.model.lock import (
+    Artifact,
+    CondaBuild,
+    Dependency,
+    Hash,
+    Lock,
+    Origin,
+    OriginKind,
+    Package,
+    PackageId,
+    SelectionMode,
+)
+
+_MARKER = "@EXPLICIT"
+_EXPORTED = re.compile(rb"^(?:# platform: [\w-]+|# This file may be used to create an environment)", re.MULTILINE)
+_LISTED = re.compile(r"[\w.-]+=[^=\s]+(?:=[^=\s]+)?")
+_HEX = re.compile(r"[0-9a-fA-F]+")
+_ALGORITHMS = {32: "md5", 64: "sha256"}
+_ENDINGS = (".conda", ".tar.bz2")
+_PIP = re.compile(r"#\s*pip\s+(\S+)\s+@\s+(\S+)")
+
+
+def matches(name: str, head: bytes) -> bool:  # noqa: ARG001  # every format is asked the same question
+    """Whether a file is a conda explicit specification, or a `conda list --export`, which is refused with a reason."""
+    return _MARKER.encode() in head or _EXPORTED.search(head) is not None
+
+
+def parse(document: Document) -> Lock:
+    """Read an explicit specification.
+
+    Raises LockError with the line where something is no URL of a conda package, and for `conda list --export`.
+    """
+    document.refuse_conflicts()
+    lines = document.text.splitlines()
+    packages = tuple(_packages(document.name, lines))
+    if not any(line.strip() == _MARKER for line in lines):
+        raise LockError(
+            "it has no @EXPLICIT line, so it is a list of names and not a lock",
+            where=document.name,
+            hint="write one with `conda list --explicit --sha256 > conda-linux-64.lock`",
+        )
+    return Lock(
+        path=document.name,
+        format="conda-explicit",
+        sha256=document.sha256,
+        mode=SelectionMode.FLAT,
+        packages=packages,
+        roots=tuple(
+            Dependency(name=package.id.name, candidates=(package.id,), line=package.line) for package in packages
+        ),
+    )
+
+
+def _packages(name: str, lines: list[str]) -> Iterator[Package]:
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        where = f"{name}:{number}"
+        if (match := _PIP.match(text)) is not None:
+            yield _pip_package(match[1], match[2], number, where)
+        elif text and not text.startswith("#") and text != _MARKER:
+            yield _package(text, number, where)
+
+
+def _package(text: str, number: int, where: str) -> Package:
+    address, _, fragment = text.partition("#")
+    if "://" not in address:
+        listed = "; this is what `conda list --export` writes" if _LISTED.fullmatch(text) else ""
+        raise LockError(
+            f"`{text[:100]}` is not the URL of a conda package{listed}",
+            where=where,
+            hint="write the lock with `conda list --explicit --sha256`",
+        )
+    url = clean_url(address)
+    filename = basename(unquote(urlsplit(url).path))
+    stem = next((filename.removesuffix(ending) for ending in _ENDINGS if filename.endswith(ending)), None)
+    if stem is None or stem.count("-") < 2:
+        raise LockError(f"`{filename[:100]}` is not the file name of a conda package", where=where)
+    project, version, build = stem.rsplit("-", 2)
+    folder, _, subdir = url[: -len(filename) - 1].rpartition("/")
+    return Package(
+        id=PackageId(canonicalize_name(project), version, Origin(OriginKind.CONDA, folder)),
+        artifacts=(Artifact(filename=filename, url=url, hashes=tuple(_hashes(fragment, where))),),
+        conda=CondaBuild(build, folder, subdir, filename),
+        line=number,
+    )
+
+
+def _hashes(fragment: str, where: str) -> Iterator[Hash]:
+    digest = fragment.strip().lower()
+    if not digest:
+        return
+    algorithm, colon, rest = digest.partition(":")
+    if not colon:
+        algorithm, rest = _ALGORITHMS.get(len(digest), ""), digest
+    if not algorithm or not _HEX.fullmatch(rest) or _ALGORITHMS.get(len(rest)) != algorithm:
+        raise LockError(f"`#{fragment[:100]}` is neither an md5 nor a sha256 hash", where=where)
+    yield Hash(algorithm, rest)
+
+
+def _pip_package(name: str, url: str, number: int, where: str) -> Package:
+    address, _, fragment = url.partition("#")
+    algorithm, _, digest = fragment.partition("=")
+    if algorithm not in ("sha256", "sha384", "sha512", "sha1", "md5") or not _HEX.fullmatch(digest):
+        raise LockError(f"`#{fragment[:100]}` is not a hash of a pip package", where=where)
+    filename = basename(unquote(urlsplit(address).path))
+    parts = filename.removesuffix(".tar.gz").removesuffix(".zip").split("-")
+    return Package(
+        id=PackageId(canonicalize_name(name), parts[1] if len(parts) > 1 else None, Origin()),
+        artifacts=(Artifact(filename=filename, url=clean_url(address), hashes=(Hash(algorithm, digest.lower()),)),),
+        line=number,
+    )

@@ -1,0 +1,168 @@
+"""The lines of a requirements file as pip reads them (pip documents the format; the order of steps is in its source).
+
+Decode, split, join continuations, strip comments, then cut options off. Two things are kept that pip drops: comments,
+since pip-compile and uv write into them who requires what, and hashes that a comment cut off from their requirement.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import shlex
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from driftscan.errors import LockError
+from driftscan.lock.document import Document
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+_COMMENT = re.compile(r"(?:^|\s+)#.*$")
+_LONG_OPTIONS = (
+    "--requirement",
+    "--constraint",
+    "--editable",
+    "--index-url",
+    "--pypi-url",
+    "--extra-index-url",
+    "--find-links",
+    "--trusted-host",
+    "--no-binary",
+    "--only-binary",
+    "--use-feature",
+    "--hash",
+    "--config-settings",
+    "--global-option",
+    "--no-index",
+    "--prefer-binary",
+    "--require-hashes",
+    "--pre",
+)
+_FLAGS = ("--no-index", "--prefer-binary", "--require-hashes", "--pre")
+_SHORT_OPTIONS = {
+    "-r": "--requirement",
+    "-c": "--constraint",
+    "-e": "--editable",
+    "-i": "--index-url",
+    "-f": "--find-links",
+    "-C": "--config-settings",
+}
+
+
+class Line(NamedTuple):
+    """One logical line: where it begins (1-based), the requirement before the options, the options, the comments.
+
+    Comments are those on the line and on the comment lines that follow it, without `#`, indentation kept.
+    """
+
+    number: int
+    requirement: str
+    options: tuple[tuple[str, str], ...]
+    comments: tuple[str, ...]
+
+
+def decode(document: Document) -> str:
+    """Text by byte order mark, by a coding line in the first two lines, or as UTF-8."""
+    data = document.data
+    for mark, encoding in _BOMS:
+        if data.startswith(mark):
+            return _decode(document, data[len(mark) :], encoding)
+    for line in data.split(b"\n", 2)[:2]:
+        if match := _CODING.match(line):
+            return _decode(document, data, match[1].decode("ascii"))
+    return _decode(document, data, "utf-8")
+
+
+def _decode(document: Document, data: bytes, encoding: str) -> str:
+    try:
+        return data.decode(encoding)
+    except (UnicodeDecodeError, LookupError) as error:
+        raise LockError(f"it is not {encoding} text", where=document.name, hint="save it as UTF-8") from error
+
+
+def logical_lines(document: Document) -> Iterator[Line]:
+    """Lines with a requirement or options; LockError for a line that pip refuses."""
+    document.refuse_conflicts()
+    pending: tuple[int, str] | None = None
+    comments: list[str] = []
+    for number, text in _joined(decode(document)):
+        content = _COMMENT.sub("", text).strip()
+        remark = text[len(_COMMENT.sub("", text)) :].strip()
+        if not content:
+            if remark:
+                comments.append(remark[1:])
+            elif pending is not None:
+                yield _line(document, *pending, comments)
+                pending, comments = None, []
+            continue
+        if pending is not None:
+            yield _line(document, *pending, comments)
+        pending, comments = (number, content), [remark[1:]] if remark else []
+    if pending is not None:
+        yield _line(document, *pending, comments)
+
+
+def _joined(text: str) -> Iterator[tuple[int, str]]:
+    """Physical lines with continuations joined. A comment line ends a continuation, as pip has it."""
+    first, parts = 0, list[str]()
+    for number, line in enumerate(text.splitlines(), 1):
+        is_comment = _COMMENT.match(line) is not None
+        if line.endswith("\\") and not is_comment:
+            first = first if parts else number
+            parts.append(line.strip("\\"))
+            continue
+        if parts:
+            parts.append(f" {line}" if is_comment else line)
+            yield first, "".join(parts)
+            parts = []
+        else:
+            yield number, line
+    if parts:
+        yield first, "".join(parts)
+
+
+def _line(document: Document, number: int, content: str, comments: list[str]) -> Line:
+    where = f"{document.name}:{number}"
+    tokens = content.split(" ")
+    cut = next((position for position, token in enumerate(tokens) if token.startswith("-")), len(tokens))
+    requirement = " ".join(tokens[:cut]).strip()
+    try:
+        words = shlex.split(" ".join(tokens[cut:]))
+    except ValueError as error:
+        raise LockError(f"its options cannot be split into words ({error})", where=where) from error
+    return Line(number, requirement, tuple(_options(words, where)), tuple(comments))
+
+
+def _options(words: list[str], where: str) -> Iterator[tuple[str, str]]:
+    position = 0
+    while position < len(words):
+        name, value = _split_option(words[position], where)
+        position += 1
+        if name in _FLAGS:
+            yield name, ""
+            continue
+        if value is None:
+            if position == len(words):
+                raise LockError(f"the option {name} has no value", where=where)
+            value = words[position]
+            position += 1
+        yield name, value
+
+
+def _split_option(word: str, where: str) -> tuple[str, str | None]:
+    """Full name of an option and the value attached to it. Long options may be cut short where that is unambiguous."""
+    if word[:2] in _SHORT_OPTIONS:
+        return _SHORT_OPTIONS[word[:2]], word[2:].removeprefix("=") or None
+    name, equals, value = word.partition("=")
+    found = [option for option in _LONG_OPTIONS if option == name] or [
+        option for option in _LONG_OPTIONS if name.startswith("--") and option.startswith(name)
+    ]
+    if len(found) != 1:
+        raise LockError(f"{word.split('=')[0]!r} is no option of requirements files", where=where)
+    return found[0], value if equals else None
