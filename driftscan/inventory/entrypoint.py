@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
-from itertools import groupby, pairwise, takewhile
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
+from driftscan.inventory import commands
 from driftscan.inventory.paths import child, join, name, parent, shown
 from driftscan.model.image import EntryKind, ImageConfig
 from driftscan.model.inventory import Environment, EnvironmentKind
@@ -15,29 +16,10 @@ from driftscan.model.lock import Unchecked
 from driftscan.rootfs import RootFS
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "busybox"})
 _PYTHON = re.compile(r"(?:python|pypy)\d*(?:\.\d+)?t?")
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
-_TRAMPOLINE = re.compile(r"""'''exec'\s+(?:"([^"]+)"|(\S+))\s+"\$0" """.rstrip())
-_SIBLING = re.compile(r"""'''exec' "\$\(dirname .*"/'?(\w+)'? "\$0\"""")
-_ARGUMENTS = frozenset({"$@", "${@}", "$*", "${1+$@}"})
-_OPERATORS = ";&|()"
 _MAX_STEPS = 24
-_MAX_LINES = 5000
+_MAX_FOLDERS = 64
 _TOOLING = frozenset({"pip", "setuptools", "wheel", "uv", "distribute"})
-_VALUED: Mapping[str, frozenset[str]] = {
-    "tini": frozenset({"-p", "-e"}),
-    "dumb-init": frozenset({"-r", "--rewrite"}),
-    "nice": frozenset({"-n"}),
-    **dict.fromkeys(("conda", "mamba"), frozenset({"-n", "--name", "-p", "--prefix", "--cwd"})),
-    "micromamba": frozenset({"-n", "--name", "-p", "--prefix", "--cwd", "-e", "-a"}),
-    "uv": frozenset({"--with", "--extra", "--group", "--project", "--directory", "--python", "-p", "--env-file"}),
-    "env": frozenset({"-u", "-C"}),
-}
-"""Wrappers that run the command after their own options; here the options that take a value."""
-_RUNNERS = frozenset({"conda", "mamba", "micromamba", "uv", "poetry", "pipenv"})
-_WRAPPERS = frozenset({*_VALUED, *_RUNNERS, "catatonit", "exec", "command", "time", "nohup", "setsid"})
-_USER_WRAPPERS = frozenset({"gosu", "su-exec", "chpst", "setpriv"})
 
 
 class Choice(NamedTuple):
@@ -146,26 +128,26 @@ class _Tracer:
     def _advance(self, step: _Step) -> tuple[int | None, _Step | None]:
         """One step on: the index of an environment, or the command that this one runs."""
         first = step.words[0]
-        if (assignment := _ASSIGNMENT.fullmatch(first)) is not None:
-            path = _expanded(assignment[2], step.path) if assignment[1] == "PATH" else step.path
+        if (assignment := commands.ASSIGNMENT.fullmatch(first)) is not None:
+            path = commands.expanded(assignment[2], step.path) if assignment[1] == "PATH" else step.path
             return None, step._replace(words=step.words[1:], path=path)
         command = name(first)
-        if command in _SHELLS and (inline := _inline(step.words)) is not None:
+        if command in commands.SHELLS and (inline := commands.inline(step.words)) is not None:
             return None, self._shell(inline, step)
-        if command in _RUNNERS:
+        if command in commands.RUNNERS:
             return self._runner(command, step)
-        if command in _WRAPPERS or command in _USER_WRAPPERS:
-            return None, step._replace(words=_unwrapped(command, step.words))
+        if command in commands.WRAPPERS or command in commands.USER_WRAPPERS:
+            return None, step._replace(words=commands.unwrapped(command, step.words))
         program = self._which(first, step.path)
         if program is None:
-            script = self._script_argument(step) if command in _SHELLS else None
+            script = self._script_argument(step) if command in commands.SHELLS else None
             return (None, None) if script is None else (None, self._shell(script, step))
         return self._program(program, step)
 
     def _program(self, program: str, step: _Step) -> tuple[int | None, _Step | None]:
         if _PYTHON.fullmatch(name(program)):
             return self._serving(program), None
-        if name(program) in _SHELLS and (script := self._script_argument(step)) is not None:
+        if name(program) in commands.SHELLS and (script := self._script_argument(step)) is not None:
             return None, self._shell(script, step._replace(rest=step.words[2:]))
         data = self.rootfs.read(program)
         if data is None or not data.startswith(b"#!"):
@@ -176,8 +158,8 @@ class _Tracer:
             words = tuple(word for word in words[1:] if not word.startswith("-"))
         if not words:
             return None, None
-        if name(words[0]) in _SHELLS:
-            interpreter = _trampoline(text, parent(program))
+        if name(words[0]) in commands.SHELLS:
+            interpreter = commands.trampoline(text, parent(program))
             if interpreter is not None:
                 return None, step._replace(words=(interpreter,))
             return None, self._shell(text, step._replace(rest=step.words[1:]))
@@ -193,24 +175,24 @@ class _Tracer:
         """The last command of a shell program that can be found in the image, `"$@"` standing for what follows."""
         path = step.path
         last: _Step | None = None
-        for words in _commands(text):
-            while words and (assignment := _ASSIGNMENT.fullmatch(words[0])) is not None:
-                path = _expanded(assignment[2], path) if assignment[1] == "PATH" else path
+        for words in commands.split(text):
+            while words and (assignment := commands.ASSIGNMENT.fullmatch(words[0])) is not None:
+                path = commands.expanded(assignment[2], path) if assignment[1] == "PATH" else path
                 words = words[1:]
             if words[:1] == ("export",):
-                for assignment in filter(None, map(_ASSIGNMENT.fullmatch, words[1:])):
-                    path = _expanded(assignment[2], path) if assignment[1] == "PATH" else path
+                for assignment in filter(None, map(commands.ASSIGNMENT.fullmatch, words[1:])):
+                    path = commands.expanded(assignment[2], path) if assignment[1] == "PATH" else path
             elif words[:1] in ((".",), ("source",)) and len(words) > 1 and words[1].endswith("/bin/activate"):
                 path = f"{words[1].removesuffix('/activate')}:{path}"
-            elif words and (words := _substituted(words, step.rest)) and self._is_command(words, path):
+            elif words and (words := commands.substituted(words, step.rest)) and self._is_command(words, path):
                 last = _Step(words, path, step.rest)
         return last
 
     def _is_command(self, words: tuple[str, ...], path: str) -> bool:
         command = name(words[0])
-        if command in _WRAPPERS or command in _USER_WRAPPERS:
+        if command in commands.WRAPPERS or command in commands.USER_WRAPPERS:
             return len(words) > 1
-        if command in _SHELLS:
+        if command in commands.SHELLS:
             return True
         program = self._which(words[0], path)
         if program is None:
@@ -223,13 +205,13 @@ class _Tracer:
         if step.words[1:2] != ("run",) and "run" not in step.words[1:4]:
             return None, None
         words = step.words[step.words.index("run") + 1 :]
-        options = words[: len(words) - len(_unwrapped(command, ("run", *words)))]
+        options = words[: len(words) - len(commands.unwrapped(command, ("run", *words)))]
         if command in ("conda", "mamba", "micromamba"):
             return self._at_any(self._conda_prefixes(options)), None
         project = self.config.env.get("UV_PROJECT_ENVIRONMENT", ".venv") if command == "uv" else ".venv"
         index = self._at(self._inside(project))
         if index is None:
-            return None, step._replace(words=_unwrapped(command, ("run", *words)))
+            return None, step._replace(words=commands.unwrapped(command, ("run", *words)))
         return index, None
 
     def _conda_prefixes(self, options: Sequence[str]) -> list[str]:
@@ -284,70 +266,12 @@ class _Tracer:
     def _which(self, command: str, search: str) -> str | None:
         """Path of the program as written after the search, symlinks in its last component not followed."""
         if "/" in command:
-            candidates = [self._inside(command)]
-        else:
-            candidates = [self._inside(f"{folder}/{command}") for folder in search.split(":") if folder]
+            path = self._inside(command)
+            # An interpreter may be a link to one that is missing; its environment is meant all the same.
+            return path if path is not None and self.rootfs.lookup(path) is not None else None
+        candidates = [self._inside(f"{folder}/{command}") for folder in search.split(":")[:_MAX_FOLDERS] if folder]
         return next((path for path in candidates if path is not None and self._is_file(path)), None)
 
     def _is_file(self, path: str) -> bool:
         node = self.rootfs.get(path)
         return node is not None and node.entry.kind is EntryKind.FILE
-
-
-def _expanded(value: str, path: str) -> str:
-    return re.sub(r"\$\{?PATH\}?", lambda _: path, value.strip("\"'"))
-
-
-def _inline(words: Sequence[str]) -> str | None:
-    """The program text of `sh -c TEXT`, whatever other flags stand with the c."""
-    for position, word in enumerate(words[1:-1], start=1):
-        if re.fullmatch(r"-[a-z]*c", word):
-            return words[position + 1]
-        if not word.startswith("-"):
-            return None
-    return None
-
-
-def _unwrapped(command: str, words: tuple[str, ...]) -> tuple[str, ...]:
-    """The command that a wrapper runs: after its options, `--`, and the user of those that switch it."""
-    valued = _VALUED.get(command, frozenset())
-    position = 1
-    while position < len(words) and words[position].startswith("-"):
-        if words[position] == "--":
-            position += 1
-            break
-        position += 2 if words[position] in valued else 1
-    if command in _USER_WRAPPERS and not words[position - 1].startswith("--"):
-        position += 1
-    return words[position:]
-
-
-def _trampoline(text: str, folder: str) -> str | None:
-    """The interpreter in the `exec` line that pip and uv write where a path is too long for a shebang."""
-    head = text[:4096]
-    if (match := _TRAMPOLINE.search(head)) is not None:
-        return match[1] or match[2]
-    match = _SIBLING.search(head)
-    return f"/{folder}/{match[1]}" if match else None
-
-
-def _commands(text: str) -> list[tuple[str, ...]]:
-    """The simple commands of a shell program, in order; what cannot be split is left out."""
-    found: list[tuple[str, ...]] = []
-    for line in text.replace("\\\n", " ").split("\n")[:_MAX_LINES]:
-        lexer = shlex.shlex(line, posix=True, punctuation_chars=_OPERATORS)
-        lexer.whitespace_split = True
-        lexer.commenters = ""
-        try:
-            words = list(takewhile(lambda word: not word.startswith("#"), lexer))
-        except ValueError:
-            continue
-        groups = groupby(words, key=lambda word: not word.strip(_OPERATORS))
-        found += [tuple(group) for is_operator, group in groups if not is_operator]
-    return found
-
-
-def _substituted(words: tuple[str, ...], rest: tuple[str, ...]) -> tuple[str, ...]:
-    """`"$@"` replaced by what follows the script."""
-    words = words[1:] if words[0] in ("exec", "then", "else", "do") else words
-    return tuple(part for word in words for part in (rest if word in _ARGUMENTS else (word,)))

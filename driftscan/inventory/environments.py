@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from driftscan.inventory import interpreters
 from driftscan.inventory.distributions import Context
-from driftscan.inventory.interpreters import Claim, Described, Hints
+from driftscan.inventory.interpreters import Described, Hints
 from driftscan.inventory.paths import child, join, name, parent, shown
 from driftscan.inventory.survey import Survey
+from driftscan.inventory.versions import Claim
 from driftscan.model.image import EntryKind, ImageConfig
 from driftscan.model.inventory import EnvironmentKind, Interpreter
 from driftscan.model.lock import Unchecked
@@ -179,7 +180,7 @@ def _complete(finder: _Finder, places: Iterable[Place]) -> list[Place]:
     unique: dict[tuple[str, str], Place] = {}
     for place in places:
         user = _user_sites(finder, place)
-        before = _python_path(finder)
+        before = _python_path(finder) if place.described.target.markers else ()
         inherited = (*place.inherited, *user) if place.kind is EnvironmentKind.VENV else place.inherited
         own = place.own if place.kind is EnvironmentKind.VENV else (*user, *place.own)
         extra, unchecked = _pth_paths(finder.rootfs, (*own, *inherited))

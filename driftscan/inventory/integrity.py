@@ -11,7 +11,7 @@ from driftscan.inventory.distributions import Context, Found, Site
 from driftscan.inventory.paths import child, shown
 from driftscan.inventory.record import Row
 from driftscan.model.image import EntryKind
-from driftscan.model.inventory import FileProblem, FileProblemKind, Native
+from driftscan.model.inventory import DistributionForm, FileProblem, FileProblemKind, Native
 from driftscan.model.lock import Unchecked
 from driftscan.rootfs import Node
 
@@ -128,9 +128,7 @@ class Checker:
             why = f"{len(strangers)} of its files belong to no RECORD; rpm, whose database is not read, may own them"
             verdict.unchecked.append(Unchecked(shown(site.path), why))
             return
-        unlisted = [
-            found.distribution for found in site.found if found.files.rows is None and found.distribution.owner is None
-        ]
+        unlisted = [found.distribution for found in site.found if _lists_nothing(found)]
         if strangers and unlisted:
             named = ", ".join(sorted(distribution.name for distribution in unlisted)[:5])
             why = f"{len(strangers)} of its files belong to no RECORD; {named}, which lists no files, may own them"
@@ -171,6 +169,12 @@ class Checker:
     def _has_code(self, path: str) -> bool:
         lines = (self.context.rootfs.read(path) or b"").decode("utf-8", "replace").splitlines()
         return any(line.startswith(("import ", "import\t")) for line in lines)
+
+
+def _lists_nothing(found: Found) -> bool:
+    """Whether files in the site directory may be this distribution's without anything saying so."""
+    is_link = found.distribution.form is DistributionForm.EGG_LINK
+    return found.files.rows is None and found.distribution.owner is None and not is_link
 
 
 def _is_bytecode(path: str) -> bool:

@@ -18,6 +18,7 @@ from driftscan.model.inventory import DirectUrl, WheelFacts
 from driftscan.model.lock import Hash
 
 _MAX_TAGS = 4096
+_MAX_LENGTH = 400
 
 
 class CoreMetadata(NamedTuple):
@@ -48,6 +49,8 @@ def _single(values: list[str], field: str) -> str:
     if len(values) != 1:
         raise ValueError(f"it gives {len(values)} times a {field}" if values else f"it gives no {field}")
     value = _flat(values[0])
+    if len(value) > _MAX_LENGTH:
+        raise ValueError(f"its {field} is longer than {_MAX_LENGTH} characters")
     if not value or any(not character.isprintable() for character in value):
         raise ValueError(f"its {field} is empty or not printable")
     return value

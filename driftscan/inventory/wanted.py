@@ -62,22 +62,24 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Keep], ...] = tuple(
 )
 # uv links installed files from its cache, and a layer may hold the cache's name for a file first.
 _SITE = re.compile(r"(?:.*/)?(?:(?:site|dist)-packages|archive-v\d+)/.*")
-_DATA = re.compile(r"(?:.*/)?(?:bin|sbin|share|include|etc)/.*")
-_SYSTEM = re.compile(r"(?:usr/share|usr/include|etc|usr/lib|var/lib)/.*")
+_PREFIX = re.compile(
+    r"(?:usr/local|opt)/.*|(?:.*/)?\.?v?env/.*|(?:.*/)?(?:bin|sbin|share|include|etc|lib|lib64|libexec|man)/.*"
+)
+_SYSTEM = re.compile(r"(?:usr/(?:share|include|lib\w*|src)|etc|lib\w*|var)/.*")
 
 
 def wants(path: str, size: int) -> Keep | None:
     """What to keep of the file at `path` (no leading slash) that is `size` bytes long; None: nothing but its entry.
 
-    Files in site directories, and those that wheels put beside them (scripts, data, headers), are hashed even where
-    their content is not kept.
+    Files in site directories, and in what looks like a prefix, where wheels put scripts, data and libraries, are
+    hashed even where their content is not kept.
     """
+    if path.endswith(".pyc"):
+        return None
     keep = _content(path)
     if keep is not None and (size <= keep.limit or keep.limit == 0):
         return keep
-    if path.endswith(".pyc"):
-        return None
-    if keep is not None or _SITE.fullmatch(path) or (_DATA.fullmatch(path) and not _SYSTEM.fullmatch(path)):
+    if keep is not None or _SITE.fullmatch(path) or (not _SYSTEM.fullmatch(path) and _PREFIX.fullmatch(path)):
         return _HASH_ONLY
     return None
 
@@ -89,4 +91,6 @@ def _content(path: str) -> Keep | None:
         return _METADATA_FILES.get(filename)
     if filename in _ANYWHERE:
         return _ANYWHERE[filename]
+    if filename.endswith(".py") and not filename.startswith(("_sysconfigdata", "version.")):
+        return None
     return next((keep for pattern, keep in _PATTERNS if pattern.fullmatch(path)), None)

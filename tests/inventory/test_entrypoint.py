@@ -11,6 +11,7 @@ from tests.inventory.conftest import Take
 LOCAL = "usr/local/lib/python3.11/site-packages"
 APP: dict[str, Content] = {
     **venv("srv/app/.venv"),
+    **venv("srv/broken", home="nowhere"),
     **distribution("six", "1.0"),
     **distribution("six", "1.0", LOCAL),
     **distribution("six", "1.0", "srv/app/.venv/lib/python3.11/site-packages"),
@@ -55,6 +56,9 @@ VENV_FIRST = "/opt/venv/bin:/usr/local/bin:/usr/bin:/bin"
         (("gosu", "app"), ("/opt/venv/bin/uvicorn",), None, VENV),
         (("/entrypoint.sh",), ("/opt/venv/bin/uvicorn", "app"), None, VENV),
         (("/entrypoint.sh",), ("python",), None, LOCAL_PREFIX),
+        (("chpst", "-u", "app"), ("/opt/venv/bin/uvicorn",), None, VENV),
+        (("setpriv", "--reuid=app", "--init-groups"), ("/opt/venv/bin/uvicorn",), None, VENV),
+        (("/srv/broken/bin/python",), (), None, "/srv/broken"),
         (("sh", "/entrypoint.sh"), ("/opt/venv/bin/uvicorn", "app"), None, VENV),
         (("/start.sh",), (), None, VENV),
         (("bash", "start.sh"), (), None, VENV),

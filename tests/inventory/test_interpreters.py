@@ -91,7 +91,10 @@ def test_pypy() -> None:
 
 
 def test_a_musl_without_a_version_string_is_the_one_that_apk_installed() -> None:
-    silent = {"lib/ld-musl-x86_64.so.1": elf_binary(), "lib/apk/db/installed": "P:musl\nV:1.2.3-r5\n"}
+    silent: dict[str, Content] = {
+        "lib/ld-musl-x86_64.so.1": elf_binary(),
+        "lib/apk/db/installed": "P:musl\nV:1.2.3-r5\n",
+    }
     found = only({**musl(), **interpreter("usr", "3.12.4", MUSL_LOADER), **silent})
     assert found.interpreter.libc == Libc("musl", (1, 2))
 

@@ -28,6 +28,7 @@ def test_core_metadata() -> None:
         (b"Name: a\n", "it gives no Version"),
         (b"", "it gives no Name"),
         (b"Name:\nVersion: 1\n", "its Name is empty or not printable"),
+        (b"Name: a\nVersion: " + b"1" * 500, "its Version is longer than 400 characters"),
         (b"Name: a\x1b[31m\nVersion: 1\n", "its Name is empty or not printable"),
         (b"Content-Type: multipart/mixed\nName: a\nVersion: 1\n", "it is a nested message (multipart), not metadata"),
         (b"Content-Type: message/rfc822\nName: a\nVersion: 1\n", "it is a nested message (message), not metadata"),

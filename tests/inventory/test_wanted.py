@@ -79,6 +79,8 @@ def test_a_fact_is_made_of_large_files(path: str, reduce: object) -> None:
         f"{SITE}/numpy/core/x.so",
         "root/.cache/uv/archive-v0/a/six.py",
         "opt/venv/share/man/x.1",
+        "opt/venv/LICENSE",
+        "srv/.venv/lib/libmkl_rt.so.2",
         "usr/local/etc/jupyter/x.json",
     ],
 )
