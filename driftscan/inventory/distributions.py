@@ -102,6 +102,7 @@ def read_site(context: Context, site: str) -> Site:
         path = child(site, entry)
         form = _form(context.rootfs, path)
         if form is None:
+            unchecked += _zipped_egg(context.rootfs, path)
             continue
         if entry.startswith("~"):
             stale.append(path)
@@ -113,6 +114,12 @@ def read_site(context: Context, site: str) -> Site:
         elif not problems:
             stale.append(path)
     return Site(path=site, found=tuple(found), stale=tuple(stale), unchecked=tuple(unchecked))
+
+
+def _zipped_egg(rootfs: RootFS, path: str) -> list[Unchecked]:
+    node = rootfs.get(path) if path.endswith(".egg") else None
+    is_file = node is not None and node.entry.kind is EntryKind.FILE
+    return [Unchecked(shown(path), "it is a zipped egg, and these are not read")] if is_file else []
 
 
 def _form(rootfs: RootFS, path: str) -> DistributionForm | None:

@@ -163,8 +163,17 @@ class Checker:
             if node.entry.kind is EntryKind.DIRECTORY:
                 if entry.isidentifier() and entry != "__pycache__":
                     yield from self._importable(path)
+            elif node.entry.kind is EntryKind.SYMLINK and entry.isidentifier():
+                if self._leads_to_code_of_nobody(path):
+                    yield node
             elif _is_importable(entry) or (entry.endswith(".pth") and self._has_code(path)):
                 yield node
+
+    def _leads_to_code_of_nobody(self, link: str) -> bool:
+        """Whether a link to a directory adds a package that no listed file lies in."""
+        target = self.context.rootfs.get(link)
+        is_directory = target is not None and target.entry.kind is EntryKind.DIRECTORY
+        return is_directory and not any(path.startswith(f"{link}/") for path in self.expected)
 
     def _has_code(self, path: str) -> bool:
         lines = (self.context.rootfs.read(path) or b"").decode("utf-8", "replace").splitlines()

@@ -155,6 +155,12 @@ def test_an_egg_on_the_path(take_on: Take) -> None:
     assert (found.problems, found.unchecked) == ((), ())
 
 
+def test_a_zipped_egg_is_told(take_on: Take) -> None:
+    inventory = take_on({f"{SITE}/old-1.0-py3.11.egg": b"PK"})
+    why = "it is a zipped egg, and these are not read"
+    assert inventory.environments[0].unchecked == (Unchecked(f"/{SITE}/old-1.0-py3.11.egg", why),)
+
+
 def test_develop_installs(take_on: Take) -> None:
     found, unchecked = only(
         take_on, {f"{SITE}/old.egg-link": "/app/src\n../", "app/src/old.egg-info/PKG-INFO": PKG_INFO}

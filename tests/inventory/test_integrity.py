@@ -134,6 +134,19 @@ def test_a_record_through_linked_directories(take_on: Take) -> None:
     assert brief(take_on({**moved, f"{SITE}/data": Link("/srv/data"), "srv/data/x.txt": b"x"})) == []
 
 
+def test_a_linked_package_that_nobody_lists(take_on: Take) -> None:
+    layer = {f"{SITE}/shop": Link("/srv/shop"), "srv/shop/__init__.py": "", f"{SITE}/gone": Link("/nowhere")}
+    assert brief(take_on(layer)) == [("unowned", f"/{SITE}/shop", 2)]
+
+
+def test_files_linked_from_the_cache_of_uv(take_on: Take) -> None:
+    files = distribution("six", "1.16.0", files={"six.py": b"1"})
+    cache = "root/.cache/uv/archive-v0/abc/six.py"
+    linked = {**files, f"{SITE}/six.py": Link(f"/{cache}")}
+    assert brief(take_on({**linked, cache: b"1"})) == []
+    assert brief(take_on({**linked, cache: b"2"})) == [("modified", f"/{SITE}/six.py", 2)]
+
+
 def test_a_listed_symlink_that_dangles_is_there(take_on: Take) -> None:
     files = distribution("six", "1.16.0", files={"six.py": b""})
     record = f"{SITE}/six-1.16.0.dist-info/RECORD"
