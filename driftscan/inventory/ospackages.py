@@ -17,6 +17,7 @@ _RPM_DATABASES = (
     "usr/lib/sysimage/rpm/rpmdb.sqlite",
     "usr/lib/sysimage/rpm/Packages.db",
 )
+_PYTHON_PATH = re.compile(r"python|pypy|(?:^|/)bin/")
 _MD5SUM = re.compile(r"[0-9a-f]{32} [ *](.+)")
 
 
@@ -46,7 +47,7 @@ def read(rootfs: RootFS) -> OsIndex:
     for package, files in (*_dpkg(rootfs), *_distroless(rootfs), *_apk(rootfs)):
         packages[package] = None
         for path in files:
-            if "py" in path or "bin/" in path:
+            if _PYTHON_PATH.search(path):
                 owners[_real(rootfs, path)] = package.name
     return OsIndex(
         packages=tuple(sorted(packages, key=lambda package: (package.manager, package.name, package.version))),

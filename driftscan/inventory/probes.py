@@ -14,6 +14,7 @@ _VERSION_STRING = re.compile(rb"(?<![\d./])(3\.\d{1,2}\.\d{1,2}(?:(?:a|b|rc)\d{1
 _PYPY_VERSION = re.compile(rb"(3\.\d{1,2}\.\d{1,2}) \([^()\n]{0,200}\)\n\[PyPy (\d{1,2}\.\d{1,3}\.\d{1,3})")
 _GLIBC = re.compile(rb"release version (\d{1,2}\.\d{1,3})")
 _MUSL = re.compile(rb"(?<=\x00)(1\.\d{1,2}\.\d{1,3})(?:-git[^\x00]{0,40})?(?=\x00)")
+_PYTHON_PATH = re.compile(rb"python|pypy|/bin/")
 _MAX_STRINGS = 16
 _SHT_SYMTAB, _SHT_DYNSYM = 2, 11
 _PT_LOAD = 1
@@ -52,7 +53,7 @@ def script(data: bytes) -> bytes:
 
 def python_paths(data: bytes) -> bytes:
     """Of a package's file list: the lines that an inventory of Python looks at."""
-    return b"\n".join(line for line in data.split(b"\n") if b"py" in line or b"/bin/" in line)
+    return b"\n".join(line for line in data.split(b"\n") if _PYTHON_PATH.search(line))
 
 
 def facts(data: bytes | None) -> dict[str, tuple[str, ...]]:

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from driftscan.model.inventory import EnvironmentKind
-from tests.builders.installed import distribution, elf_binary, interpreter, venv
-from tests.builders.rootfs import Link
+from tests.builders.installed import distribution, elf_binary, interpreter, python_binary, venv
+from tests.builders.rootfs import Link, Removed
 from tests.inventory.conftest import Take
 
 SITE = "opt/venv/lib/python3.11/site-packages"
@@ -81,6 +81,48 @@ def test_a_linked_venv_counts_once(take_on: Take) -> None:
     inventory = take_on({"app/.venv": Link("/opt/venv"), "opt/venv/lib64": Link("lib")})
     assert [found.path for found in inventory.environments] == ["/opt/venv", "/usr/local"]
     assert inventory.environments[0].search_path == (f"/{SITE}",)
+
+
+def test_a_venv_of_copies_finds_its_library_at_home(take_on: Take) -> None:
+    copied = {"opt/venv/bin/python3": python_binary("3.11.9"), "opt/venv/bin/python": Link("python3")}
+    inventory = take_on(copied)
+    found = inventory.environments[0]
+    assert (found.path, found.interpreter.executable) == ("/opt/venv", "/opt/venv/bin/python3")
+    assert (found.interpreter.version, found.interpreter.stdlib) == ("3.11.9", "/usr/local/lib/python3.11")
+    assert found.unchecked == ()
+    assert [found.path for found in inventory.environments] == ["/opt/venv", "/usr/local"]
+
+
+def test_fedora_prefix(take_on: Take) -> None:
+    layer = {
+        "usr/bin/python3.12": python_binary("3.12.4"),
+        "usr/lib64/python3.12/os.py": "",
+        "usr/lib64/python3.12/site-packages": None,
+        **distribution("requests", "2.31.0", "usr/lib/python3.12/site-packages", installer="rpm"),
+        **distribution("six", "1.16.0", "usr/local/lib/python3.12/site-packages"),
+        "usr/lib/sysimage/rpm/rpmdb.sqlite": b"SQLite",
+    }
+    local = {"etc/os-release": "ID=fedora\n", "usr/local/bin/python3.11": Removed(), "usr/local/bin/python3": Removed()}
+    found = take_on({**layer, **local}, prefer="/usr").environments
+    system = next(item for item in found if item.path == "/usr")
+    assert system.search_path == (
+        "/usr/local/lib/python3.12/site-packages",
+        "/usr/lib64/python3.12/site-packages",
+        "/usr/lib/python3.12/site-packages",
+    )
+    assert [(item.name, item.owner) for item in system.distributions] == [("six", None), ("requests", "rpm")]
+
+
+def test_distroless_packages_own_their_files(take_on: Take) -> None:
+    site = "usr/lib/python3/dist-packages"
+    layer = {
+        **interpreter("usr", "3.11.2"),
+        **distribution("pyyaml", "6.0", site),
+        "var/lib/dpkg/status.d/python3-yaml": "Package: python3-yaml\nVersion: 6.0-3\n",
+        "var/lib/dpkg/status.d/python3-yaml.md5sums": f"{'0' * 32}  {site}/pyyaml-6.0.dist-info/METADATA\n",
+    }
+    found = next(found for found in take_on(layer).environments if found.path == "/usr")
+    assert [(item.name, item.owner) for item in found.distributions] == [("pyyaml", "python3-yaml")]
 
 
 def test_debian_prefix(take_on: Take) -> None:
