@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from packaging.specifiers import SpecifierSet
 
 from driftscan import markers
 from driftscan.errors import LockError
@@ -179,6 +181,8 @@ class _Walk:
     unknown: dict[PackageId, str] = field(default_factory=dict)
     active: frozenset[str] = frozenset()
     members: frozenset[PackageId] = frozenset()
+    packages: Mapping[PackageId, Package] = field(default_factory=dict)
+    ambiguous: deque[tuple[PackageId | None, Dependency]] = field(default_factory=deque)
 
     def run(self) -> None:
         """Walk until the extras that markers can ask for no longer change.
@@ -186,6 +190,7 @@ class _Walk:
         uv encodes conflicts as markers on extras of any package on the way (`extra-3-foo-bar`), so which are active
         is known only after a walk.
         """
+        self.packages = {package.id: package for package in self.lock.packages}
         self.members = frozenset(package.id for package in self.lock.packages if package.is_member)
         self.active = self.request.extras | (self.lock.extras if self.request.all_extras else frozenset())
         asked = self.active
@@ -200,24 +205,26 @@ class _Walk:
         self.parents, self.extras, self.excluded, self.unknown = {}, {}, {}, {}
 
     def _walk(self) -> frozenset[str]:
-        packages = {package.id: package for package in self.lock.packages}
         pending: deque[tuple[PackageId, str]] = deque()
         visited: set[tuple[PackageId, str]] = set()
         for root in self._roots():
             self._follow(None, root, pending)
-        while pending:
+        while pending or self.ambiguous:
+            if not pending:
+                self._settle(*self.ambiguous.popleft(), pending)
+                continue
             state = pending.popleft()
             if state in visited:
                 continue
             visited.add(state)
             key, extra = state
-            package = packages[key]
+            package = self.packages[key]
             if extra:
                 self.extras.setdefault(key, set()).add(extra)
             for dependency in package.dependencies or () if self.lock.mode is SelectionMode.WALK else ():
                 if self._in_state(package, dependency.scope, extra):
                     self._follow(key, dependency, pending)
-        return frozenset(atom for key, extra in visited for atom in self._atoms(packages[key], extra))
+        return frozenset(atom for key, extra in visited for atom in self._atoms(self.packages[key], extra))
 
     def _roots(self) -> Iterator[Dependency]:
         """Root edges, limited to the members asked for; those members get a root edge if they have none."""
@@ -232,6 +239,9 @@ class _Walk:
     def _follow(self, parent: PackageId | None, edge: Dependency, pending: deque[tuple[PackageId, str]]) -> None:
         reason = self._out_of_scope(edge.scope) if parent is None else None
         holds = None if reason else self.holds(edge.marker)
+        if holds and len(edge.candidates) > 1:
+            self.ambiguous.append((parent, edge))
+            return
         for key in edge.candidates:
             if reason:
                 self.excluded.setdefault(key, reason)
@@ -245,6 +255,18 @@ class _Walk:
                 pending.extend((key, extra) for extra in sorted(edge.extras))
                 if parent is None and key in self.members:
                     pending.extend((key, extra) for extra in sorted(self._root_extras()))
+
+    def _settle(self, parent: PackageId | None, edge: Dependency, pending: deque[tuple[PackageId, str]]) -> None:
+        """Where an edge can mean several packages, the one that other edges ask for anyway, or the first that fits."""
+        fitting = [key for key in edge.candidates if self._fits(key)] or list(edge.candidates)
+        chosen = next((key for key in fitting if key in self.parents), fitting[0])
+        self._follow(parent, replace(edge, candidates=(chosen,)), pending)
+
+    def _fits(self, key: PackageId) -> bool:
+        """Whether a package admits the target's Python, as far as both are known."""
+        required = self.packages[key].requires_python
+        python = self.target.python_version
+        return not required or not python or SpecifierSet(required).contains(python, prereleases=True)
 
     def _root_extras(self) -> frozenset[str]:
         return self.lock.extras if self.request.all_extras else self.request.extras
