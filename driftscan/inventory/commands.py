@@ -27,7 +27,8 @@ _VALUED: Mapping[str, frozenset[str]] = {
     "setpriv": frozenset({"--reuid", "--regid", "--groups"}),
 }
 """Wrappers that run the command after their own options; here the options that take a value."""
-RUNNERS = frozenset({"conda", "mamba", "micromamba", "uv", "poetry", "pipenv"})
+CONDA = frozenset({"conda", "mamba", "micromamba"})
+RUNNERS = frozenset({*CONDA, "uv", "poetry", "pipenv", "pdm", "pixi"})
 WRAPPERS = frozenset({*_VALUED, *RUNNERS, "catatonit", "exec", "command", "time", "nohup", "setsid"})
 USER_WRAPPERS = frozenset({"gosu", "su-exec"})
 

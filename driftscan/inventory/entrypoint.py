@@ -206,13 +206,21 @@ class _Tracer:
             return None, None
         words = step.words[step.words.index("run") + 1 :]
         options = words[: len(words) - len(commands.unwrapped(command, ("run", *words)))]
-        if command in ("conda", "mamba", "micromamba"):
-            return self._at_any(self._conda_prefixes(options)), None
-        project = self.config.env.get("UV_PROJECT_ENVIRONMENT", ".venv") if command == "uv" else ".venv"
-        index = self._at(self._inside(project))
-        if index is None:
+        prefixes = self._conda_prefixes(options) if command in commands.CONDA else self._project_prefixes(command)
+        index = self._at_any(prefixes)
+        if index is None and command not in commands.CONDA:
             return None, step._replace(words=commands.unwrapped(command, ("run", *words)))
         return index, None
+
+    def _project_prefixes(self, command: str) -> list[str]:
+        """Where a project manager keeps the environment of the project in the working directory."""
+        if command == "uv":
+            return [self.config.env.get("UV_PROJECT_ENVIRONMENT", ".venv")]
+        if command == "pixi":
+            return [".pixi/envs/default"]
+        # Poetry and Pipenv keep them elsewhere unless told otherwise, under a name with a hash of the project's path.
+        central = [found.path for found in self.environments if "/virtualenvs/" in found.path]
+        return [".venv", *(central if len(central) == 1 else ())]
 
     def _conda_prefixes(self, options: Sequence[str]) -> list[str]:
         named = dict(pairwise(options))

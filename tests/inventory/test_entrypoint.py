@@ -160,6 +160,17 @@ def test_conda_run(take_on: Take, command: str, options: tuple[str, ...], expect
     assert inventory.environments[inventory.default].path == expected
 
 
+@pytest.mark.parametrize("command", ["poetry", "pipenv"])
+def test_a_project_environment_kept_elsewhere(take_on: Take, command: str) -> None:
+    path = "root/.cache/pypoetry/virtualenvs/shop-Ab3_x-py3.11"
+    inventory = take_on(venv(path), entrypoint=(command, "run", "python"), working_dir="/app")
+    assert inventory.default is not None
+    assert inventory.environments[inventory.default].path == f"/{path}"
+    two = take_on(venv(path), venv(f"{path}-2"), entrypoint=(command, "run", "python"), working_dir="/app")
+    assert two.default is not None
+    assert two.environments[two.default].path == "/usr/local"
+
+
 def test_scripts_that_call_each_other_end(take_on: Take) -> None:
     layer = {**APP, "a": "#!/bin/sh\nexec /b\n", "b": "#!/bin/sh\nexec /a\n"}
     inventory = take_on(layer, entrypoint=("/a",))
