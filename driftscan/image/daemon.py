@@ -1,0 +1,281 @@
+"""What the Docker and Podman sources share: talking to an engine's API, and reading an image that it saves.
+
+The layers come as the engine's `save` stream and go straight into the layer reader; nothing is written to disk.
+The Docker SDK supplies the transport (unix sockets, TLS, SSH); it is imported when a daemon is there to be asked.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
+
+from driftscan.errors import ImageError, NotFoundError, UnreachableError
+from driftscan.image.buffer import Buffer
+from driftscan.image.decompress import CHUNK, Stream
+from driftscan.image.docker_archive import arrivals
+from driftscan.image.limits import Limits
+from driftscan.image.manifest import check_digest, check_platform, read_config
+from driftscan.image.source import Arrival, Image, Sequential
+from driftscan.image.strictjson import JsonObject, load_object, objects, text
+from driftscan.image.tarheader import BLOCK, Headers
+from driftscan.image.transport import cause
+from driftscan.model.image import ImageConfig
+
+if TYPE_CHECKING:
+    from docker import APIClient
+    from docker.tls import TLSConfig
+    from requests import Response
+
+_ANSWER_SECONDS = 60
+_SAVE_SECONDS = 900
+"""How long a daemon may collect an image before its first byte, and pause between two."""
+
+
+class Tls(NamedTuple):
+    """Files of a TLS client. `verify` is whether the daemon's certificate is checked against `authority`."""
+
+    authority: str | None
+    certificate: str | None
+    key: str | None
+    verify: bool = True
+
+
+class Endpoint(NamedTuple):
+    """Where an engine listens (`unix://…`, `tcp://…`, `ssh://…`), and how it was found, for errors."""
+
+    url: str
+    origin: str
+    tls: Tls | None = None
+
+
+class Engine(NamedTuple):
+    """What errors say about an engine: its title, its scheme, and the command that fetches an image into it."""
+
+    title: str
+    scheme: str
+    start: str
+    pull: str
+
+
+class Client:
+    """Requests to one engine. Every method raises UnreachableError where the engine does not answer."""
+
+    def __init__(self, engine: Engine, endpoint: Endpoint, limits: Limits) -> None:
+        self.engine = engine
+        self.endpoint = endpoint
+        self._limits = limits
+        self._api = _connect(engine, endpoint)
+
+    @property
+    def where(self) -> str:
+        return f"{self.engine.title} at {self.endpoint.url}"
+
+    def close(self) -> None:
+        self._api.close()
+
+    def object(self, path: str, what: str) -> JsonObject:
+        """A JSON object."""
+        return load_object(self._read(path), what, self._limits)
+
+    def list(self, path: str, what: str) -> tuple[JsonObject, ...]:
+        """A JSON list of objects; it is wrapped to go through the same strict reader."""
+        document = load_object(b'{"items":' + self._read(path) + b"}", what, self._limits)
+        return objects(document, "items", what)
+
+    @contextmanager
+    def stream(self, path: str) -> Iterator[Stream]:
+        """The body of an answer as it comes."""
+        with self._get(path, _SAVE_SECONDS) as response:
+            yield _Body(response, self)
+
+    def _read(self, path: str) -> bytes:
+        with self._get(path, _ANSWER_SECONDS) as response:
+            body = _Body(response, self)
+            parts: list[bytes] = []
+            size = 0
+            while data := body.read(1 << 16):
+                parts.append(data)
+                size += len(data)
+                self._limits.check("document", size, "the answer", self.where)
+        return b"".join(parts)
+
+    @contextmanager
+    def _get(self, path: str, seconds: int) -> Iterator[Response]:
+        from requests import RequestException
+
+        url = f"{self._api.base_url}{path if path.startswith('/libpod/') else f'/v{self._api.api_version}{path}'}"
+        try:
+            response = self._api.get(url, stream=True, timeout=(10, seconds), allow_redirects=False)
+        except (RequestException, OSError) as error:
+            raise self.failed(error) from error
+        try:
+            if response.status_code != 200:
+                raise self._refusal(response)
+            yield response
+        finally:
+            response.close()
+
+    def failed(self, error: Exception) -> UnreachableError:
+        return UnreachableError(f"the connection failed ({cause(error)})", where=self.where)
+
+    def _refusal(self, response: Response) -> ImageError:
+        message = ""
+        try:
+            document = load_object(response.raw.read(1 << 16, decode_content=True), "the error", self._limits)
+            message = text(document, "message", "the error", "") or text(document, "cause", "the error", "")
+        except (ImageError, OSError):
+            message = ""
+        if response.status_code == 404:
+            return NotFoundError(message or "there is no such image", where=self.where)
+        return UnreachableError(f"it answered {response.status_code} {message or response.reason}", where=self.where)
+
+
+class _Body:
+    """The bytes of an answer; what breaks on the way becomes an error of ours."""
+
+    def __init__(self, response: Response, client: Client) -> None:
+        self._raw = response.raw
+        self._client = client
+
+    def read(self, size: int, /) -> bytes:
+        from urllib3.exceptions import HTTPError
+
+        try:
+            data: bytes = self._raw.read(size, decode_content=True)
+        except (HTTPError, OSError) as error:
+            raise self._client.failed(error) from error
+        return data
+
+
+def _connect(engine: Engine, endpoint: Endpoint) -> APIClient:
+    if endpoint.url.startswith("unix://"):
+        _probe(engine, endpoint)
+    from docker import APIClient
+    from docker.errors import DockerException
+
+    try:
+        tls = _tls_config(endpoint.tls) if endpoint.tls else False
+        return APIClient(
+            base_url=endpoint.url,
+            version="auto",
+            tls=tls,
+            timeout=_ANSWER_SECONDS,
+            use_ssh_client=endpoint.url.startswith("ssh://"),
+        )
+    except (DockerException, OSError, ValueError) as error:
+        raise _unreachable(engine, endpoint, cause(error)) from error
+
+
+def _tls_config(tls: Tls) -> TLSConfig:
+    from docker.tls import TLSConfig
+
+    pair = (tls.certificate, tls.key) if tls.certificate and tls.key else None
+    return TLSConfig(client_cert=pair, ca_cert=tls.authority, verify=tls.verify)
+
+
+def _probe(engine: Engine, endpoint: Endpoint) -> None:
+    """Tell apart why a socket does not answer, before the SDK wraps it all into one error."""
+    path = endpoint.url.removeprefix("unix://")
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(_ANSWER_SECONDS)
+        try:
+            probe.connect(path)
+        except PermissionError as error:
+            raise UnreachableError(
+                f"permission denied on the socket {path}",
+                where=endpoint.origin,
+                hint=f"run as a user that may use {engine.title}, or read the image with registry: or docker-archive:",
+            ) from error
+        except OSError as error:
+            raise _unreachable(engine, endpoint, error.strerror or str(error)) from error
+
+
+def _unreachable(engine: Engine, endpoint: Endpoint, cause: str) -> UnreachableError:
+    return UnreachableError(
+        f"{engine.title} does not answer at {endpoint.url} ({cause})",
+        where=endpoint.origin,
+        hint=f"start it ({engine.start}), or read the image with registry: or docker-archive:",
+    )
+
+
+def image_path(reference: str, engine: Engine) -> str:
+    """`reference` for use in a URL's path; ImageError where it can be neither name nor id of an image."""
+    harmless = reference.isascii() and reference.isprintable() and not reference.startswith(("/", "."))
+    if not harmless or any(part in ("", ".", "..") for part in reference.split("/")) or set(reference) & set("?#%\\ "):
+        raise ImageError("this is neither the name nor the id of an image", where=f"{engine.scheme}:{reference}")
+    return quote(reference, safe="/:@")
+
+
+@contextmanager
+def asking(client: Client, reference: str) -> Iterator[None]:
+    """Close the client where opening fails, and say what to do where the engine does not have the image."""
+    try:
+        yield
+    except NotFoundError as error:
+        client.close()
+        raise NotFoundError(
+            f"{client.engine.title} has no image {reference!r}",
+            where=client.endpoint.url,
+            hint=f"fetch it with `{client.engine.pull} {reference}`, or read it with registry:{reference}",
+        ) from error
+    except BaseException:
+        client.close()
+        raise
+
+
+def saved_image(
+    client: Client, reference: str, identity: str, config: ImageConfig, save: str, platform: str | None, limits: Limits
+) -> Image:
+    """An image whose layers are read from the engine's save stream at the path `save`.
+
+    `identity` is the image's id, with or without its algorithm.
+    """
+    digest = check_digest(identity if ":" in identity else f"sha256:{identity}", "the image's id")
+    check_platform(config, platform, f"{client.engine.scheme}:{reference}")
+
+    @contextmanager
+    def layers() -> Iterator[Iterator[Arrival]]:
+        with client.stream(save) as stream:
+            yield arrivals(stream, limits)
+
+    return Image(
+        reference=reference,
+        source=client.engine.scheme,
+        config=config,
+        access=Sequential(arrivals=layers),
+        digest=digest,
+        platform=config.platform or None,
+        close=client.close,
+    )
+
+
+def saved_config(stream: Stream, diff_ids: tuple[str, ...], limits: Limits) -> ImageConfig:
+    """The configuration that lists `diff_ids` in a save stream; what comes after it is not read.
+
+    Raises ImageError where the stream holds none.
+    """
+    buffer = Buffer(iter(lambda: stream.read(CHUNK), b""))
+    headers = Headers(buffer, limits)
+    while (header := headers.next()) is not None:
+        if 0 < header.size <= limits.document:
+            config = _matching_config(buffer.take(header.size), diff_ids, limits)
+            if config is not None:
+                return config
+        else:
+            buffer.skip(header.size)
+        buffer.skip(-header.size % BLOCK)
+    raise ImageError("what the daemon saved holds no configuration of the image")
+
+
+def _matching_config(data: bytes, diff_ids: tuple[str, ...], limits: Limits) -> ImageConfig | None:
+    if not data.startswith(b"{"):
+        return None
+    try:
+        config = read_config(data, limits)
+    except ImageError:
+        # One of the other documents of the stream.
+        return None
+    return config if config.diff_ids == diff_ids else None

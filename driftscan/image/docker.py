@@ -1,0 +1,151 @@
+"""`docker:`: images of a Docker daemon, found by `DOCKER_HOST`, the current context, or at the default socket."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from driftscan.errors import ImageError, UnreachableError
+from driftscan.image.daemon import Client, Endpoint, Engine, Tls, asking, image_path, saved_config, saved_image
+from driftscan.image.limits import Limits
+from driftscan.image.manifest import read_config
+from driftscan.image.source import Image
+from driftscan.image.strictjson import JsonObject, load_object, member, text, texts
+from driftscan.model.image import ImageConfig
+
+_ENGINE = Engine("the Docker daemon", "docker", "`systemctl start docker`", "docker pull")
+_DEFAULT = "unix:///var/run/docker.sock"
+_ANSWER = "Docker's answer"
+_METADATA_ONLY = re.compile(
+    r"(?:/bin/sh -c #\(nop\)\s+)?"
+    r"(?:ARG|CMD|ENTRYPOINT|ENV|EXPOSE|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|SHELL|STOPSIGNAL|USER|VOLUME)\b"
+)
+"""Instructions that change the configuration and no file."""
+
+
+def open_image(reference: str, platform: str | None, limits: Limits) -> Image:
+    """Open an image by name or id.
+
+    Raises UnreachableError where no daemon answers, NotFoundError where it does not have the image.
+    """
+    path = image_path(reference, _ENGINE)
+    client = Client(_ENGINE, endpoint(limits), limits)
+    with asking(client, reference):
+        found = client.object(f"/images/{path}/json", _ANSWER)
+        identity = text(found, "Id", _ANSWER)
+        save = f"/images/{identity}/get"
+        config = _config(client, found, identity, save, limits)
+        return saved_image(client, reference, identity, config, save, platform, limits)
+
+
+def _config(client: Client, found: JsonObject, identity: str, save: str, limits: Limits) -> ImageConfig:
+    """The image's configuration, without a transfer of its layers where the daemon's history allows it.
+
+    The API gives an instruction and a size for each history entry, but not whether it made a layer. Where that does
+    not follow (an instruction that changed nothing beside one that only removed or created directories), the
+    configuration is taken from the save stream.
+    """
+    layers = texts(member(found, "RootFS", _ANSWER), "Layers", _ANSWER)
+    entries = [_made(item) for item in reversed(client.list(f"/images/{identity}/history", _ANSWER))]
+    makers = which_made_layers(entries, len(layers))
+    if makers is None:
+        with client.stream(save) as stream:
+            return saved_config(stream, layers, limits)
+    history = [
+        {"created_by": entry.created_by, "comment": entry.comment, "empty_layer": not made}
+        for entry, made in zip(entries, makers, strict=True)
+    ]
+    document = {
+        "architecture": found.get("Architecture"),
+        "os": found.get("Os"),
+        "variant": found.get("Variant"),
+        "config": found.get("Config"),
+        "rootfs": {"diff_ids": layers},
+        "history": history,
+    }
+    return read_config(json.dumps(document).encode(), limits)
+
+
+class Made(NamedTuple):
+    """An entry of the daemon's history; `size` in bytes is that of the files it added."""
+
+    created_by: str
+    comment: str
+    size: int
+
+
+def _made(item: JsonObject) -> Made:
+    size = item.get("Size")
+    return Made(
+        text(item, "CreatedBy", _ANSWER, ""), text(item, "Comment", _ANSWER, ""), size if isinstance(size, int) else 0
+    )
+
+
+def which_made_layers(entries: list[Made], layers: int) -> list[bool] | None:
+    """For each entry whether it made one of the `layers`; None where that cannot be told for sure.
+
+    What has a size made a layer. What has none may have made one that only removes files or creates directories.
+    """
+    certain = [entry.size > 0 for entry in entries]
+    possible = [entry.size > 0 or not _METADATA_ONLY.match(entry.created_by) for entry in entries]
+    if sum(certain) == layers:
+        return certain
+    return possible if sum(possible) == layers else None
+
+
+def endpoint(limits: Limits) -> Endpoint:
+    """Where the daemon listens: `DOCKER_HOST` before the context that `docker` would use before the default socket."""
+    if url := os.environ.get("DOCKER_HOST"):
+        return Endpoint(url, "DOCKER_HOST", _environment_tls())
+    folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    name = os.environ.get("DOCKER_CONTEXT") or _current_context(folder, limits)
+    if name in ("", "default"):
+        return Endpoint(_DEFAULT, "docker")
+    return _context(folder, name, limits)
+
+
+def _environment_tls() -> Tls | None:
+    verify = os.environ.get("DOCKER_TLS_VERIFY", "")
+    folder = os.environ.get("DOCKER_CERT_PATH")
+    if not verify and not folder:
+        return None
+    return _tls(Path(folder or Path.home() / ".docker"), verify=bool(verify))
+
+
+def _tls(folder: Path, *, verify: bool) -> Tls:
+    files = (folder / name for name in ("ca.pem", "cert.pem", "key.pem"))
+    authority, certificate, key = (str(file) if file.is_file() else None for file in files)
+    return Tls(authority, certificate, key, verify)
+
+
+def _current_context(folder: Path, limits: Limits) -> str:
+    file = folder / "config.json"
+    try:
+        return text(load_object(file.read_bytes(), "Docker's configuration", limits), "currentContext", str(file), "")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise UnreachableError(f"Docker's configuration cannot be read ({error.strerror})", where=str(file)) from error
+
+
+def _context(folder: Path, name: str, limits: Limits) -> Endpoint:
+    """A Docker context, as `docker context create` stores it: under the sha256 of its name."""
+    identity = hashlib.sha256(name.encode()).hexdigest()
+    file = folder / "contexts" / "meta" / identity / "meta.json"
+    origin = f"the Docker context {name!r}"
+    try:
+        document = load_object(file.read_bytes(), origin, limits)
+    except OSError as error:
+        hint = "see `docker context ls`, or set DOCKER_HOST"
+        raise UnreachableError(f"there is no Docker context {name!r}", where=str(file), hint=hint) from error
+    described = member(member(document, "Endpoints", origin), "docker", origin)
+    url = text(described, "Host", origin, "")
+    if not url:
+        raise ImageError(f"{origin} names no host", where=str(file))
+    certificates = folder / "contexts" / "tls" / identity / "docker"
+    tls = _tls(certificates, verify=described.get("SkipTLSVerify") is not True) if certificates.is_dir() else None
+    return Endpoint(url, origin, tls)

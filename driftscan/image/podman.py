@@ -1,0 +1,66 @@
+"""`podman:`: images of a Podman service, over its libpod API (which resolves short names as `podman` itself does)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from driftscan.errors import UnreachableError
+from driftscan.image.daemon import Client, Endpoint, Engine, asking, image_path, saved_image
+from driftscan.image.limits import Limits
+from driftscan.image.manifest import read_config
+from driftscan.image.source import Image
+from driftscan.image.strictjson import JsonObject, text
+
+_ENGINE = Engine("Podman", "podman", "`podman system service --time=0 &`", "podman pull")
+_API = "/libpod/images"
+_SYSTEM_SOCKET = "/run/podman/podman.sock"
+
+
+def open_image(reference: str, platform: str | None, limits: Limits) -> Image:
+    """Open an image by name or id.
+
+    Raises UnreachableError where no service answers, NotFoundError where it does not have the image.
+    """
+    path = image_path(reference, _ENGINE)
+    client = Client(_ENGINE, _endpoint(), limits)
+    with asking(client, reference):
+        found = client.object(f"{_API}/{path}/json", "Podman's answer")
+        identity = text(found, "Id", "Podman's answer")
+        save = f"{_API}/{identity.removeprefix('sha256:')}/get?format=docker-archive&compress=false"
+        return saved_image(client, reference, identity, read_config(_config(found), limits), save, platform, limits)
+
+
+def _config(found: JsonObject) -> bytes:
+    """What `podman image inspect` knows, in the shape of an image configuration."""
+    rootfs = found.get("RootFS")
+    document = {
+        "architecture": found.get("Architecture"),
+        "os": found.get("Os"),
+        "config": found.get("Config"),
+        "rootfs": {"diff_ids": rootfs.get("Layers") if isinstance(rootfs, dict) else None},
+        "history": found.get("History"),
+    }
+    return json.dumps(document).encode()
+
+
+def _endpoint() -> Endpoint:
+    if url := os.environ.get("CONTAINER_HOST"):
+        if url.startswith("ssh://"):
+            raise UnreachableError(
+                "a Podman service over SSH cannot be asked",
+                where="CONTAINER_HOST",
+                hint="forward its socket (ssh -L) and name that, or read a `podman save` file with docker-archive:",
+            )
+        return Endpoint(url, "CONTAINER_HOST")
+    sockets = list(_sockets())
+    path = next((path for path in sockets if Path(path).exists()), sockets[0])
+    return Endpoint(f"unix://{path}", "podman")
+
+
+def _sockets() -> Iterator[str]:
+    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        yield f"{runtime}/podman/podman.sock"
+    yield _SYSTEM_SOCKET
