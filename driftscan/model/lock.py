@@ -193,6 +193,8 @@ class Lock:
     extras: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     default_groups: frozenset[str] = frozenset()
+    overrides: frozenset[NormalizedName] = frozenset()
+    """Projects whose requirements the lock's author has overridden: contradictions about them are wanted."""
     project_name: NormalizedName | None = None
     """Name of the project the lock was made for, where it is known; its own installation is expected."""
     hashes_required: bool = True

@@ -1,0 +1,212 @@
+"""The join of what a lock selects with what an environment holds; nothing is judged here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from driftscan import markers
+from driftscan.graph import DependencyGraph, Selection
+from driftscan.model.inventory import CondaPackage, Distribution, Environment, Inventory
+from driftscan.model.lock import Lock, OriginKind, Package, Request, Unchecked
+from driftscan.model.target import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One project: all that is locked for the target, and all that is installed under its name.
+
+    `locked` without `installed` is missing, the reverse is unexpected; several on one side are conflicts and
+    duplicates. `shadowed` are installed too, but another distribution of the project is imported instead.
+    """
+
+    name: NormalizedName
+    locked: tuple[Package, ...] = ()
+    installed: tuple[Distribution, ...] = ()
+    shadowed: tuple[Distribution, ...] = ()
+
+    @property
+    def matches(self) -> bool:
+        """Whether exactly what is locked is installed, as far as versions tell."""
+        return (
+            len(self.installed) == 1
+            and bool(self.locked)
+            and any(same_version(package.id.version, self.installed[0].version) for package in self.locked)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaRow:
+    """The same for one conda package, by its conda name."""
+
+    name: NormalizedName
+    locked: tuple[Package, ...] = ()
+    installed: tuple[CondaPackage, ...] = ()
+
+    @property
+    def matches(self) -> bool:
+        return (
+            len(self.installed) == 1
+            and bool(self.locked)
+            and any(package.id.version == self.installed[0].version for package in self.locked)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Everything that rules may look at. `environment` and `inventory` are None for a check of locks alone.
+
+    `rows` are Python projects, `conda_rows` conda packages; a conda package that is a Python project stands in the
+    latter alone, unless a lock names it as a Python project. Both are sorted by name.
+    """
+
+    locks: tuple[Lock, ...]
+    graph: DependencyGraph
+    selection: Selection
+    request: Request
+    target: Target
+    inventory: Inventory | None = None
+    environment: Environment | None = None
+    rows: tuple[Row, ...] = ()
+    conda_rows: tuple[CondaRow, ...] = ()
+    unchecked: tuple[Unchecked, ...] = ()
+
+    @property
+    def locked(self) -> int:
+        """Projects that the lock selects for the target, its own projects aside."""
+        return sum(any(not package.is_member for package in row.locked) for row in (*self.rows, *self.conda_rows))
+
+    @property
+    def installed(self) -> int:
+        """Projects that the environment holds, those of the operating system aside."""
+        owned = sum(all(each.owner for each in row.installed) for row in self.rows if row.installed)
+        return sum(bool(row.installed) for row in (*self.rows, *self.conda_rows)) - owned
+
+    @property
+    def matching(self) -> int:
+        """Locked projects that are installed in a locked version, once."""
+        return sum(
+            row.matches and any(not package.is_member for package in row.locked)
+            for row in (*self.rows, *self.conda_rows)
+        )
+
+
+def compare(
+    graph: DependencyGraph,
+    selection: Selection,
+    locks: Sequence[Lock],
+    inventory: Inventory | None,
+    environment: Environment | None,
+    request: Request,
+    target: Target | None = None,
+) -> Comparison:
+    """Join `selection` with what `environment` holds: a full outer join by normalised name.
+
+    `target` is the environment's own where there is one.
+    """
+    place = environment.target if environment is not None else target or Target()
+    rows = _rows(selection, environment)
+    return Comparison(
+        locks=tuple(locks),
+        graph=graph,
+        selection=selection,
+        request=request,
+        target=place,
+        inventory=inventory,
+        environment=environment,
+        rows=rows,
+        conda_rows=_conda_rows(selection, locks, environment),
+        unchecked=tuple(_unchecked(selection, locks, inventory, environment)),
+    )
+
+
+def same_version(locked: str | None, installed: str) -> bool:
+    """Whether an installed version is the locked one, as `==` of PEP 440 has it.
+
+    A pin without a local label (`2.1.0`) allows any (`2.1.0+cpu`). None, the version of a source tree, allows all.
+    """
+    if locked is None or locked == installed:
+        return True
+    try:
+        pin, there = Version(locked), Version(installed)
+    except InvalidVersion:
+        return False
+    return pin == there or (pin.local is None and pin.public == there.public)
+
+
+def _rows(selection: Selection, environment: Environment | None) -> tuple[Row, ...]:
+    locked: dict[NormalizedName, list[Package]] = {}
+    has_conda_lock = False
+    for key, package in selection.packages.items():
+        if key.origin.kind is OriginKind.CONDA:
+            has_conda_lock = True
+        elif key.origin.kind is not OriginKind.VIRTUAL:
+            locked.setdefault(key.name, []).append(package)
+    installed: dict[NormalizedName, list[Distribution]] = {}
+    shadowed: dict[NormalizedName, list[Distribution]] = {}
+    for distribution in environment.distributions if environment is not None else ():
+        if has_conda_lock and distribution.conda_name is not None and distribution.name not in locked:
+            continue
+        place = installed if distribution.shadowed_by is None else shadowed
+        place.setdefault(distribution.name, []).append(distribution)
+    return tuple(
+        Row(
+            name=name,
+            locked=tuple(locked.get(name, ())),
+            installed=tuple(installed.get(name, ())),
+            shadowed=tuple(shadowed.get(name, ())),
+        )
+        for name in sorted({*locked, *installed})
+    )
+
+
+def _conda_rows(selection: Selection, locks: Sequence[Lock], environment: Environment | None) -> tuple[CondaRow, ...]:
+    """Rows for conda packages; none where no lock is about them, since pip's locks say nothing of a conda base."""
+    if not any(package.id.origin.kind is OriginKind.CONDA for lock in locks for package in lock.packages):
+        return ()
+    locked: dict[NormalizedName, list[Package]] = {}
+    for key, package in selection.packages.items():
+        if key.origin.kind is OriginKind.CONDA:
+            locked.setdefault(key.name, []).append(package)
+    installed: dict[NormalizedName, list[CondaPackage]] = {}
+    for conda in environment.conda if environment is not None else ():
+        installed.setdefault(canonicalize_name(conda.name), []).append(conda)
+    return tuple(
+        CondaRow(name=name, locked=tuple(locked.get(name, ())), installed=tuple(installed.get(name, ())))
+        for name in sorted({*locked, *installed})
+    )
+
+
+def _unchecked(
+    selection: Selection, locks: Sequence[Lock], inventory: Inventory | None, environment: Environment | None
+) -> list[Unchecked]:
+    found = [item for lock in locks for item in lock.unchecked]
+    found += selection.unchecked
+    found += inventory.unchecked if inventory is not None else ()
+    if environment is not None:
+        found += environment.unchecked
+        found += _target_unchecked(environment, locks)
+    return list(dict.fromkeys(found))
+
+
+def _target_unchecked(environment: Environment, locks: Sequence[Lock]) -> Iterator[Unchecked]:
+    target = environment.target
+    if target.tags is None:
+        yield Unchecked(
+            f"which wheels the interpreter of {environment.path} supports",
+            "its version, machine or C library could not be told from the image's files",
+        )
+    if target.python_version is None:
+        yield Unchecked(
+            f"whether the Python of {environment.path} is one that the lock is for", "its version is not known"
+        )
+    for lock in locks:
+        results = [markers.evaluate(marker, target.markers) for marker in lock.environments]
+        if results and all(result is False for result in results):
+            yield Unchecked(
+                f"what {lock.path} selects for this target",
+                "the lock names the environments it supports, and not this one",
+            )

@@ -1,0 +1,111 @@
+"""IN4xx: installed files against what was recorded when they were installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from driftscan.compare import Comparison
+from driftscan.finding import Severity
+from driftscan.model.image import LayerId
+from driftscan.model.inventory import Distribution, FileProblem, FileProblemKind
+from driftscan.rules.rule import Check, Draft, Rule, by_layer, is_foreign, listed
+
+_WORDS = {
+    FileProblemKind.MODIFIED: ("differs from its RECORD", "differ from its RECORD", "changed"),
+    FileProblemKind.MISSING: ("is gone from the image", "are gone from the image", "removed"),
+    FileProblemKind.UNOWNED: ("belongs to no distribution", "belong to no distribution", "added"),
+}
+
+
+def _problems(kind: FileProblemKind) -> Check:
+    def check(comparison: Comparison) -> Iterator[Draft]:
+        environment = comparison.environment
+        if environment is None:
+            return
+        owners = {each.path: each for each in environment.distributions}
+        for (owner, layer), problems in _grouped(environment.problems, kind).items():
+            yield _draft(kind, owners.get(owner or ""), layer, problems)
+
+    return check
+
+
+def _grouped(
+    problems: tuple[FileProblem, ...], kind: FileProblemKind
+) -> dict[tuple[str | None, LayerId | None], list[FileProblem]]:
+    """One finding for each distribution and layer: 300 edited files are one event."""
+    groups: dict[tuple[str | None, LayerId | None], list[FileProblem]] = {}
+    for problem in problems:
+        if problem.kind is kind:
+            groups.setdefault((problem.distribution, problem.layer), []).append(problem)
+    return groups
+
+
+def _draft(
+    kind: FileProblemKind, owner: Distribution | None, layer: LayerId | None, problems: list[FileProblem]
+) -> Draft:
+    one, many, done = _WORDS[kind]
+    paths = [problem.path for problem in problems]
+    subject = f"a file of {owner.name} {owner.version}" if owner is not None else "an importable file"
+    if len(paths) > 1:
+        subject = f"{len(paths)} files of {owner.name} {owner.version}" if owner else f"{len(paths)} importable files"
+    return Draft(
+        message=f"{subject} {one if len(paths) == 1 else many}: {listed(paths)}",
+        package=owner.name if owner is not None else None,
+        installed=(owner.version,) if owner is not None else (),
+        path=paths[0],
+        layer=layer,
+        hint=f"{done} by {by_layer(layer)}" if layer is not None else None,
+    )
+
+
+def _no_record(comparison: Comparison) -> Iterator[Draft]:
+    for row in comparison.rows:
+        for found in row.installed:
+            if not found.has_record and not is_foreign(found):
+                yield Draft(
+                    message=f"{found.name} {found.version} has no RECORD, so its files cannot be verified",
+                    package=found.name,
+                    installed=(found.version,),
+                    path=found.path,
+                    layer=found.layer,
+                )
+
+
+RULES = (
+    Rule(
+        code="IN401",
+        slug="modified-file",
+        severity=Severity.ERROR,
+        summary="a file differs from its RECORD",
+        why="What runs is not what was installed: a patch, a broken copy, or somebody else's code.",
+        remedy="take the change out and install again; keep patches in a version of your own",
+        check=_problems(FileProblemKind.MODIFIED),
+    ),
+    Rule(
+        code="IN402",
+        slug="missing-file",
+        severity=Severity.ERROR,
+        summary="a file in RECORD is not in the image",
+        why="An import or a resource fails where nobody tested it.",
+        remedy="take out the step that removes it, or install again",
+        check=_problems(FileProblemKind.MISSING),
+    ),
+    Rule(
+        code="IN403",
+        slug="unowned-file",
+        severity=Severity.WARNING,
+        summary="importable code in the environment that no RECORD owns",
+        why="It can be imported, and can shadow other code, and no lock says where it is from.",
+        remedy="package it and lock it, or keep it outside of site-packages",
+        check=_problems(FileProblemKind.UNOWNED),
+    ),
+    Rule(
+        code="IN405",
+        slug="no-record",
+        severity=Severity.WARNING,
+        summary="an installed distribution cannot be verified",
+        why="Without a list of files and hashes nothing can be compared.",
+        remedy="install it as a wheel with pip, uv or Poetry",
+        check=_no_record,
+    ),
+)

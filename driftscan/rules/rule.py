@@ -1,0 +1,97 @@
+"""What a rule is: its documentation, and a function from a comparison to findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from driftscan.compare import Comparison
+from driftscan.finding import Finding, Location, Severity
+from driftscan.model.image import LayerId
+from driftscan.model.inventory import Distribution
+from driftscan.model.lock import Package, PackageId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A finding before its rule has put its name under it. `severity` overrides the rule's own."""
+
+    message: str
+    severity: Severity | None = None
+    package: str | None = None
+    locked: tuple[str, ...] = ()
+    installed: tuple[str, ...] = ()
+    path: str | None = None
+    layer: LayerId | None = None
+    chain: tuple[str, ...] = ()
+    hint: str | None = None
+    location: Location | None = None
+
+
+Check: TypeAlias = Callable[[Comparison], Iterator[Draft]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule of INTERFACE's table. `summary` says when it holds, `why` what goes wrong then, `remedy` what to do."""
+
+    code: str
+    slug: str
+    severity: Severity
+    summary: str
+    why: str
+    remedy: str
+    check: Check
+
+    def findings(self, comparison: Comparison) -> Iterator[Finding]:
+        for draft in self.check(comparison):
+            yield Finding(
+                rule=self.code,
+                slug=self.slug,
+                severity=draft.severity or self.severity,
+                message=draft.message,
+                package=draft.package,
+                locked=draft.locked,
+                installed=draft.installed,
+                path=draft.path,
+                layer=draft.layer,
+                chain=draft.chain,
+                hint=draft.hint or self.remedy,
+                location=draft.location,
+            )
+
+
+def location(comparison: Comparison, package: Package) -> Location | None:
+    """Where a locked package stands."""
+    lock = comparison.selection.lock_of.get(package.id)
+    if lock is None:
+        lock = next((lock for lock in comparison.locks if package in lock.packages), None)
+    path = package.path or (lock.path if lock is not None else None)
+    return None if path is None else Location(path=path, line=package.line)
+
+
+def versions(packages: Sequence[Package]) -> tuple[str, ...]:
+    return tuple(package.id.version for package in packages if package.id.version is not None)
+
+
+def listed(items: Sequence[str], most: int = 3) -> str:
+    """`a, b, c and 4 more`."""
+    shown = ", ".join(items[:most])
+    return shown if len(items) <= most else f"{shown} and {len(items) - most} more"
+
+
+def by_layer(layer: LayerId | None) -> str:
+    """`layer 6 (RUN pip install -U numpy)`, for hints; empty where no layer is known."""
+    if layer is None:
+        return ""
+    return f"layer {layer.index}" + (f" (`{layer.created_by}`)" if layer.created_by else "")
+
+
+def chain(comparison: Comparison, key: PackageId) -> tuple[str, ...]:
+    return comparison.selection.chain(key)
+
+
+def is_foreign(distribution: Distribution) -> bool:
+    """Whether somebody else than a Python installer answers for its files: the operating system, or conda."""
+    return distribution.owner is not None or distribution.conda_name is not None
