@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
+from typing import TypeAlias
 
 from driftscan.finding import Finding, Report, Severity, Verdict
+from driftscan.model.image import LayerId
 from driftscan.model.inventory import Environment
 from driftscan.model.lock import Unchecked
 from driftscan.report.view import Span, Style, View, columns, joined, wrap
@@ -16,8 +19,13 @@ _IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalPy"}
 
 _LIKE_FINDINGS = 4
 """Findings of one rule, package and cause that are shown before the rest is counted."""
+_MANY_PACKAGES = 4
+"""Packages with the same single kind of finding that are put under one heading."""
+_LIKE_PACKAGES = 8
 _NOTES = 12
 _INSTRUCTION_LINES = 3
+_Kind: TypeAlias = tuple[Severity, str, LayerId | None]
+
 _DETAIL = 10
 """Columns of the label of a detail."""
 
@@ -31,7 +39,7 @@ def render(report: Report, view: View) -> str:
     notes = [finding for finding in report.findings if finding.severity is Severity.INFO]
     blocks = [
         _header(report, view),
-        *(_group(title, found, view) for title, found in _by_package(matters)),
+        *(_group(group, view) for group in _groups(matters)),
         _notes(notes, view),
         _unchecked(report.unchecked, view),
     ]
@@ -87,41 +95,84 @@ def _choice(environment: Environment | None) -> Iterator[str]:
         yield environment.chosen_because
 
 
-def _by_package(findings: Iterable[Finding]) -> list[tuple[str, list[Finding]]]:
-    """Findings under the name of their package, the package with the worst finding first."""
-    groups: dict[str, list[Finding]] = {}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """Findings under one heading: those of one package, or (`mixed`) the same finding about several packages."""
+
+    title: str
+    findings: tuple[Finding, ...]
+    mixed: bool = False
+
+    @property
+    def rank(self) -> int:
+        return min(finding.severity.rank for finding in self.findings)
+
+
+def _groups(findings: Iterable[Finding]) -> list[_Group]:
+    """Findings by package, the package with the worst one first; what is alike in many packages is told once."""
+    packages: dict[str, list[Finding]] = {}
     for finding in findings:
-        groups.setdefault(finding.package or (finding.location.path if finding.location else ""), []).append(finding)
-    return sorted(groups.items(), key=lambda item: min(finding.severity.rank for finding in item[1]))
+        name = finding.package or (finding.location.path if finding.location else "the image")
+        packages.setdefault(name, []).append(finding)
+    alike: dict[_Kind, list[str]] = {}
+    for name, found in packages.items():
+        if len({_kind(finding) for finding in found}) == 1:
+            alike.setdefault(_kind(found[0]), []).append(name)
+    shared = {name: names for names in alike.values() if len(names) >= _MANY_PACKAGES for name in names}
+    groups: dict[str, _Group] = {}
+    for name, found in packages.items():
+        if name in shared:
+            names = shared[name]
+            together = tuple(finding for each in names for finding in packages[each])
+            groups.setdefault(names[0], _Group(title=f"{len(names)} packages", findings=together, mixed=True))
+        else:
+            groups[name] = _Group(title=name, findings=tuple(found))
+    return sorted(groups.values(), key=lambda group: group.rank)
 
 
-def _group(title: str, findings: Sequence[Finding], view: View) -> list[str]:
-    lines = wrap([Span(title or "the image", Style.STRONG)], view)
-    ordered = sorted(findings, key=lambda finding: finding.severity.rank)
-    for _, alike in groupby(ordered, key=lambda finding: (finding.severity, _context(finding), _details(finding))):
-        lines += _alike(list(alike), view)
+def _kind(finding: Finding) -> _Kind:
+    """What findings about several packages have in common that are told together."""
+    return finding.severity, finding.rule, finding.layer
+
+
+def _group(group: _Group, view: View) -> list[str]:
+    lines = wrap([Span(group.title, Style.STRONG)], view)
+    ordered = sorted(group.findings, key=lambda finding: finding.severity.rank)
+    for _, alike in groupby(ordered, key=_kind if group.mixed else _context_and_details):
+        lines += _alike(list(alike), view, mixed=group.mixed)
     return lines
 
 
-def _alike(findings: Sequence[Finding], view: View) -> list[str]:
-    """Findings that differ in their message only, and once what they have in common."""
+def _context_and_details(finding: Finding) -> tuple[object, ...]:
+    return finding.severity, _context(finding), _details(finding)
+
+
+def _alike(findings: Sequence[Finding], view: View, *, mixed: bool) -> list[str]:
+    """Findings that differ in their message (and place, where `mixed`), and once what they have in common."""
     hang = _hang(view)
-    shown = findings if view.verbose or len(findings) <= _LIKE_FINDINGS + 1 else findings[:_LIKE_FINDINGS]
+    most = _LIKE_PACKAGES if mixed else _LIKE_FINDINGS
+    shown = findings if view.verbose or len(findings) <= most + 1 else findings[:most]
     lines: list[str] = []
     for finding in shown:
         label = "  " + finding.severity.value + " " * max(len(hang) - 2 - len(finding.severity.value), 1)
-        lines += _labelled(label, SEVERITY_STYLES[finding.severity], [Span(finding.message)], hang, view)
+        place = [Span(f"{view.separator} {place}", Style.FAINT) for place in _place(finding) if mixed]
+        lines += _labelled(label, SEVERITY_STYLES[finding.severity], [Span(finding.message), *place], hang, view)
     if len(shown) < len(findings):
         rest = f"and {len(findings) - len(shown)} more like these (-v shows all)"
         lines += wrap([Span(rest)], view, first=hang, rest=hang)
-    context = f" {view.separator} ".join(_context(findings[0]))
+    context = f" {view.separator} ".join(_context(findings[0])[: 1 if mixed else None])
     lines += wrap([Span(context, Style.FAINT)], view, first=hang, rest=hang)
     for label, text in _details(findings[0]):
-        most = _INSTRUCTION_LINES if label.startswith("layer") and not view.verbose else None
-        padded = hang + label + " " * max(_DETAIL - columns(label), 1)
-        rest = " " * columns(padded) if view.width >= NARROW else hang + "  "
-        lines += _labelled(padded, Style.FAINT, [Span(text)], rest, view, most=most)
+        shared = all((label, text) in _details(finding) for finding in findings)
+        lines += _detail(label, text if shared else f"e.g. {text}", view)
     return lines
+
+
+def _detail(label: str, text: str, view: View) -> list[str]:
+    most = _INSTRUCTION_LINES if label.startswith("layer") and not view.verbose else None
+    padded = _hang(view) + label + " " * max(_DETAIL - columns(label), 1)
+    rest = " " * columns(padded) if view.width >= NARROW else _hang(view) + "  "
+    return _labelled(padded, Style.FAINT, [Span(text)], rest, view, most=most)
 
 
 def _hang(view: View) -> str:
@@ -139,13 +190,16 @@ def _labelled(
 
 def _context(finding: Finding) -> tuple[str, ...]:
     """Rule, place in the lock, dependency chain."""
-    found = [f"{finding.rule} {finding.slug}"]
-    if finding.location:
-        line = f":{finding.location.line}" if finding.location.line else ""
-        found.append(f"{finding.location.path}{line}")
+    found = [f"{finding.rule} {finding.slug}", *_place(finding)]
     if len(finding.chain) > 1:
         found.append(f"via {' > '.join(finding.chain)}")
     return tuple(found)
+
+
+def _place(finding: Finding) -> tuple[str, ...]:
+    if finding.location is None:
+        return ()
+    return (finding.location.path + (f":{finding.location.line}" if finding.location.line else ""),)
 
 
 def _details(finding: Finding) -> tuple[tuple[str, str], ...]:

@@ -260,6 +260,28 @@ def many() -> Report:
     return report(MISMATCH, missing, *modified, also, unowned, lock, *notes, unchecked=unchecked, matching=42)
 
 
+def alike() -> Report:
+    """Twelve packages that one instruction upgraded, and one that it removed."""
+    upgraded = tuple(
+        Finding(
+            rule="DR202",
+            slug="version-mismatch",
+            severity=Severity.ERROR,
+            package=f"package-{number}",
+            message=f"package-{number} 1.{number} is locked, 2.0 is installed",
+            locked=(f"1.{number}",),
+            installed=("2.0",),
+            path=f"{SITE}/package_{number}-2.0.dist-info",
+            layer=layer(7, "RUN pip install --upgrade --upgrade-strategy eager package-0"),
+            chain=("shop", f"package-{number}"),
+            hint=f"install from the lock, or lock 2.0 instead of 1.{number}",
+            location=Location(path="uv.lock", line=10 * number + 3),
+        )
+        for number in range(12)
+    )
+    return report(MISMATCH, *upgraded, UNEXPECTED, matching=32)
+
+
 def inventory() -> Inventory:
     config = ImageConfig(
         architecture="amd64",

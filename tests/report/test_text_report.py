@@ -21,6 +21,7 @@ REPORTS = {
     "clean": reports.report(matching=45),
     "one": reports.report(reports.MISMATCH, reports.UNEXPECTED),
     "many": reports.many(),
+    "alike": reports.alike(),
     "incomplete": reports.report(matching=45, unchecked=(Unchecked("files of pyyaml", "its RECORD is damaged"),)),
 }
 SGR = re.compile(r"\x1b\[[0-9;]*m")

@@ -1,0 +1,106 @@
+"""The use cases: read locks, open an image, take its inventory, compare.
+
+Everything here may touch files, daemons and registries; what it calls in between is pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike, fspath
+from typing import TypeAlias
+
+from driftscan import lock as lock_formats
+from driftscan import rules
+from driftscan.api import request as requests
+from driftscan.api.reading import read_document
+from driftscan.api.scanning import Progress, default_environment, described, open_target, take_inventory
+from driftscan.compare import compare as join
+from driftscan.errors import UsageError
+from driftscan.finding import LockInput, Report, Severity, TargetInput
+from driftscan.graph import DependencyGraph
+from driftscan.model.inventory import Inventory
+from driftscan.model.lock import Lock, Request
+
+__all__ = ["compare", "inspect", "open_target", "read_lock", "survey", "take_inventory"]
+
+Path: TypeAlias = "str | PathLike[str]"
+
+EVERYTHING = Request()
+
+
+def read_lock(path: Path, format: str | None = None) -> Lock:  # noqa: A002 (the name that every caller would guess)
+    """The lock at `path`, in the format of that name or the one that its name and content tell.
+
+    Raises LockError where it is missing, in no known format, or broken.
+    """
+    return lock_formats.parse(read_document(fspath(path)), format)
+
+
+def compare(
+    locks: Sequence[Path],
+    target: Path,
+    *,
+    request: Request = EVERYTHING,
+    environment: str | None = None,
+    platform: str | None = None,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    fail_on: Severity | None = Severity.ERROR,
+    lock_format: str | None = None,
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Whether the image that `target` names contains what `locks`, taken as one, say, and nothing else.
+
+    `request` is the part of the locks that is meant, `environment` the path of the Python environment in the image
+    (without it, the one its entrypoint runs), `platform` (`os/architecture[/variant]`) which of several images.
+    `select` and `ignore` hold codes of rules, beginnings of codes (`DR`), or slugs. `fail_on` is the least severity
+    that makes the verdict drift, None for never. Raises DriftscanError where something cannot be read.
+    """
+    if not locks:
+        raise UsageError("there is no lock to compare with")
+    parsed = [read_lock(path, lock_format) for path in locks]
+    wanted = requests.resolved(request, parsed)
+    requests.check_rules([*select, *ignore])
+    graph = DependencyGraph.build(parsed)
+    with open_target(fspath(target), platform=platform, offline=offline) as image:
+        inventory = take_inventory(image, environment=environment, progress=progress)
+        found = default_environment(inventory, image.reference)
+    selection = graph.select(found.target, wanted)
+    comparison = join(graph, selection, parsed, inventory, found, wanted)
+    return Report(
+        locks=tuple(LockInput(path=lock.path, format=lock.format, sha256=lock.sha256) for lock in parsed),
+        target=described(image),
+        environment=found,
+        locked=comparison.locked,
+        installed=comparison.installed,
+        matching=comparison.matching,
+        findings=rules.run(comparison, select=select or None, ignore=ignore),
+        unchecked=comparison.unchecked,
+        fail_on=fail_on,
+    )
+
+
+def inspect(
+    target: Path,
+    *,
+    environment: str | None = None,
+    platform: str | None = None,
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> Inventory:
+    """What the image that `target` names contains."""
+    return survey(target, environment=environment, platform=platform, offline=offline, progress=progress)[0]
+
+
+def survey(
+    target: Path,
+    *,
+    environment: str | None = None,
+    platform: str | None = None,
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> tuple[Inventory, TargetInput]:
+    """What `inspect` gives, and which image it was."""
+    with open_target(fspath(target), platform=platform, offline=offline) as image:
+        return take_inventory(image, environment=environment, progress=progress), described(image)

@@ -1,0 +1,72 @@
+"""An image reference to its inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from driftscan import inventory
+from driftscan.errors import ImageError
+from driftscan.finding import TargetInput
+from driftscan.image import open_image
+from driftscan.image.history import layer_ids
+from driftscan.image.limits import Limits
+from driftscan.image.scan import scan
+from driftscan.image.source import Image
+from driftscan.model.inventory import Environment, Inventory
+from driftscan.rootfs import RootFS
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with the number of layers read so far and of all layers."""
+
+LIMITS = Limits()
+
+
+def open_target(reference: str, *, platform: str | None = None, offline: bool = False) -> Image:
+    """The image that `reference` names, found and opened; a context manager.
+
+    Raises ImageError where it cannot be found, reached or understood.
+    """
+    return open_image(reference, platform=platform, limits=LIMITS, offline=offline)
+
+
+def take_inventory(image: Image, *, environment: str | None = None, progress: Progress | None = None) -> Inventory:
+    """Read all layers of `image` once and take the inventory of what they make together.
+
+    `environment` is the path of the one to look at; without it, the one an `env:` reference names or the image's
+    entrypoint runs.
+    """
+    layers = scan(image, inventory.wants, LIMITS, progress)
+    rootfs = RootFS.merge(layers)
+    try:
+        return inventory.take(rootfs, image.config, layer_ids(image.config), prefer=environment or image.focus)
+    except ImageError as error:
+        error.where = error.where or image.reference
+        raise
+
+
+def described(image: Image) -> TargetInput:
+    return TargetInput(reference=image.reference, source=image.source, digest=image.digest, platform=image.platform)
+
+
+def default_environment(found: Inventory, reference: str) -> Environment:
+    """The environment to compare.
+
+    Raises ImageError where the image called `reference` has none, or several and none is the obvious one.
+    """
+    if found.default is not None:
+        return found.environments[found.default]
+    if not found.environments:
+        raise ImageError(
+            "no Python environment was found in it",
+            where=reference,
+            hint="`driftscan inspect` shows what it contains",
+        )
+    paths = ", ".join(environment.path for environment in found.environments)
+    reasons = "; ".join(item.why for item in found.unchecked)
+    raise ImageError(
+        f"it has {len(found.environments)} Python environments, and it is not clear which one it runs"
+        + (f" ({reasons})" if reasons else ""),
+        where=reference,
+        hint=f"choose one with --environment: {paths}",
+    )

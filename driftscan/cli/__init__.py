@@ -1,0 +1,92 @@
+"""The command line: arguments to a use case, its result to stdout, an exit code.
+
+Commands are imported when they run, so that `driftscan --version` starts without the rest of the program.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NoReturn
+
+import click
+
+from driftscan._version import __version__
+from driftscan.cli import errors
+
+
+def _compare() -> click.Command:
+    from driftscan.cli.compare import compare
+
+    return compare
+
+
+def _inspect() -> click.Command:
+    from driftscan.cli.inspect import inspect
+
+    return inspect
+
+
+COMMANDS: Mapping[str, Callable[[], click.Command]] = MappingProxyType({"compare": _compare, "inspect": _inspect})
+
+
+class _Program(click.Group):
+    """A group whose commands are imported by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        return COMMANDS[cmd_name]() if cmd_name in COMMANDS else None
+
+
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-V", "--version", prog_name="driftscan")
+def program() -> None:
+    """Prove from files alone whether a container image is exactly what its lock says.
+
+    \b
+    Exit codes:
+      0  everything was checked; nothing at or above --fail-on
+      1  at least one finding at or above --fail-on
+      2  it could not run: bad usage, unreadable lock, unreachable or malformed image
+      3  no finding reached --fail-on, but something could not be checked
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the program and exit with its code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of one run; whatever goes wrong is said on stderr, in one sentence."""
+    _open_closed_streams()
+    if "_DRIFTSCAN_COMPLETE" in os.environ:
+        program.main(list(arguments), prog_name="driftscan")
+    try:
+        with program.make_context("driftscan", list(arguments)) as context:
+            program.invoke(context)
+        return _flushed(errors.CLEAN)
+    except BaseException as error:  # noqa: BLE001 (nothing may end in a traceback, or look like a result)
+        return _flushed(errors.handle(error, arguments))
+
+
+def _open_closed_streams() -> None:
+    """Python has None for a stream that the caller closed (`>&-`); what is written there goes nowhere."""
+    if sys.stdout is None:
+        sys.stdout = io.StringIO()
+    if sys.stderr is None:
+        sys.stderr = io.StringIO()
+
+
+def _flushed(code: int) -> int:
+    """`code`, unless who reads stdout is gone."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return errors.broken_pipe()
+    return code

@@ -1,0 +1,111 @@
+"""`driftscan compare`: does the image contain what the lock says, and nothing else?"""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+import click
+from packaging.utils import canonicalize_name
+
+from driftscan import api
+from driftscan.api.reading import is_lock
+from driftscan.cli import errors, output, progress
+from driftscan.cli.options import (
+    NEVER,
+    OutputOptions,
+    RuleOptions,
+    SelectionOptions,
+    TargetOptions,
+    listed,
+    output_options,
+    rule_options,
+    selection_options,
+    target_options,
+)
+from driftscan.errors import UsageError
+from driftscan.finding import Report, Severity, Verdict
+from driftscan.model.lock import Request
+from driftscan.report import FORMATS
+
+_CODES = {Verdict.CLEAN: errors.CLEAN, Verdict.DRIFT: errors.DRIFT, Verdict.INCOMPLETE: errors.INCOMPLETE}
+
+
+class _Options(SelectionOptions, TargetOptions, RuleOptions, OutputOptions):
+    pass
+
+
+@click.command(short_help="Compare locks with an image.")
+@click.argument("arguments", nargs=-1, metavar="LOCK... TARGET")
+@selection_options
+@target_options
+@rule_options
+@output_options(FORMATS)
+@click.pass_context
+def compare(context: click.Context, arguments: tuple[str, ...], **options: Unpack[_Options]) -> None:
+    """Compare locks with an image: what is missing, what is too much, what differs, and which layer did it.
+
+    Several LOCKs are taken as one. TARGET is an image (shop:1.4, or docker:, podman:, registry:), an archive
+    (shop.tar, or docker-archive:, oci-archive:), an OCI layout (oci:), an unpacked root filesystem (dir:) or a Python
+    environment on this machine (env:.venv).
+
+    \b
+    driftscan compare uv.lock shop:1.4
+    driftscan compare conda-linux-64.lock requirements.txt lab.tar
+    """
+    locks, target = split(arguments)
+    with progress.layers(target, quiet=options["quiet"]) as watch:
+        report = api.compare(
+            locks,
+            target,
+            request=_request(options),
+            environment=options["environment"],
+            platform=options["platform"],
+            select=listed(options["select"]),
+            ignore=listed(options["ignore"]),
+            fail_on=None if options["fail_on"] == NEVER else Severity(options["fail_on"]),
+            lock_format=options["lock_format"],
+            offline=options["offline"],
+            progress=watch,
+        )
+    _write(report, options)
+    context.exit(_CODES[report.verdict])
+
+
+def split(arguments: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """Locks and target; UsageError that says what is missing or swapped."""
+    if not arguments:
+        raise UsageError("a lock and an image are needed", hint="driftscan compare uv.lock shop:1.4")
+    *locks, target = arguments
+    if not locks and is_lock(target):
+        raise UsageError(f"{target} is a lock; the image is missing", hint=f"driftscan compare {target} shop:1.4")
+    if not locks:
+        raise UsageError(f"the lock to compare {target} with is missing", hint=f"driftscan compare uv.lock {target}")
+    if is_lock(target):
+        others = [argument for argument in locks if not is_lock(argument)]
+        if len(others) != 1:
+            raise UsageError(
+                f"the last argument is the image, and {target} is a lock",
+                hint=f"driftscan compare {' '.join(arguments)} shop:1.4",
+            )
+        right = [argument for argument in arguments if argument != others[0]]
+        raise UsageError(
+            f"the last argument is the image, and {target} is a lock",
+            hint=f"the locks come first: driftscan compare {' '.join(right)} {others[0]}",
+        )
+    return tuple(locks), target
+
+
+def _request(options: SelectionOptions) -> Request:
+    return Request(
+        extras=frozenset(options["extra"]),
+        groups=frozenset(options["group"]),
+        default_groups=not options["no_default_groups"],
+        all_extras=options["all_extras"],
+        packages=frozenset(canonicalize_name(name) for name in options["package"]),
+    )
+
+
+def _write(report: Report, options: OutputOptions) -> None:
+    for name, path in options["output"]:
+        output.save(FORMATS[name](report, output.file_view(verbose=options["verbose"])), path)
+    output.show(FORMATS[options["format"]](report, output.view(verbose=options["verbose"])))

@@ -1,0 +1,139 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypedDict, TypeVar
+
+import click
+
+from driftscan.finding import Severity
+
+_Function = TypeVar("_Function", bound=Callable[..., object])
+Decorator = Callable[[_Function], _Function]
+
+NEVER = "never"
+
+
+class SelectionOptions(TypedDict):
+    """Which part of a lock is meant."""
+
+    extra: tuple[str, ...]
+    all_extras: bool
+    group: tuple[str, ...]
+    no_default_groups: bool
+    package: tuple[str, ...]
+    lock_format: str | None
+
+
+class TargetOptions(TypedDict):
+    """Which image, and what in it."""
+
+    environment: str | None
+    platform: str | None
+    offline: bool
+
+
+class OutputOptions(TypedDict):
+    """What is written where. `output` pairs a format with a path."""
+
+    format: str
+    output: tuple[tuple[str, str], ...]
+    quiet: bool
+    verbose: bool
+
+
+class RuleOptions(TypedDict):
+    select: tuple[str, ...]
+    ignore: tuple[str, ...]
+    fail_on: str
+
+
+class _FormatFile(click.ParamType[tuple[str, str]]):
+    """`FORMAT=FILE`, refused before the work begins where the file could not be written afterwards."""
+
+    name = "FORMAT=FILE"
+
+    def __init__(self, formats: Iterable[str]) -> None:
+        self._formats = list(formats)
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        name, sign, path = str(value).partition("=")
+        if not sign or not path:
+            self.fail(f"{value!r} is not FORMAT=FILE, such as {self._formats[-1]}=report", param, ctx)
+        if name not in self._formats:
+            self.fail(f"there is no format {name!r}; there are {', '.join(self._formats)}", param, ctx)
+        if not Path(path).parent.is_dir():
+            self.fail(f"there is no folder {Path(path).parent}", param, ctx)
+        if Path(path).is_dir():
+            self.fail(f"{path} is a folder", param, ctx)
+        return name, path
+
+
+def selection_options(function: _Function) -> _Function:
+    return _all(
+        function,
+        click.option("--extra", multiple=True, metavar="NAME", help="With this extra of the project. Repeatable."),
+        click.option("--all-extras", is_flag=True, help="With all extras."),
+        click.option("--group", multiple=True, metavar="NAME", help="With this dependency group. Repeatable."),
+        click.option("--no-default-groups", is_flag=True, help="Without the groups that are installed by default."),
+        click.option("--package", multiple=True, metavar="NAME", help="This member of a workspace. Repeatable."),
+        click.option("--lock-format", metavar="FORMAT", help="Read every LOCK as this format."),
+    )
+
+
+def target_options(function: _Function) -> _Function:
+    return _all(
+        function,
+        click.option(
+            "--environment", metavar="PATH", help="Python environment in the image. [default: its entrypoint's]"
+        ),
+        click.option("--platform", metavar="OS/ARCH", help="Which image of several, such as linux/arm64."),
+        click.option("--offline", is_flag=True, help="Ask no registry."),
+    )
+
+
+def rule_options(function: _Function) -> _Function:
+    levels = click.Choice([*(severity.value for severity in Severity), NEVER])
+    return _all(
+        function,
+        click.option(
+            "--select", multiple=True, metavar="RULE", help="Only this rule or family (DR202, NW). Repeatable."
+        ),
+        click.option("--ignore", multiple=True, metavar="RULE", help="Not this rule or family. Repeatable."),
+        click.option(
+            "--fail-on", type=levels, default=Severity.ERROR.value, show_default=True, help="What exits with 1."
+        ),
+    )
+
+
+def output_options(formats: Iterable[str]) -> Callable[[_Function], _Function]:
+    names = list(formats)
+
+    def decorate(function: _Function) -> _Function:
+        return _all(
+            function,
+            click.option(
+                "-f", "--format", type=click.Choice(names), default=names[0], show_default=True, help="On stdout."
+            ),
+            click.option(
+                "-o", "--output", type=_FormatFile(names), multiple=True, help="Write a file as well. Repeatable."
+            ),
+            click.option("-q", "--quiet", is_flag=True, help="No progress on stderr."),
+            click.option("-v", "--verbose", is_flag=True, help="All there is to tell; the traceback of a bug."),
+        )
+
+    return decorate
+
+
+def _all(function: _Function, *decorators: Callable[[_Function], _Function]) -> _Function:
+    """`function` under all decorators, listed by --help in the order given."""
+    for decorate in reversed(decorators):
+        function = decorate(function)
+    return function
+
+
+def listed(values: Iterable[str]) -> tuple[str, ...]:
+    """Values of a repeatable option whose items may also be separated by commas."""
+    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())

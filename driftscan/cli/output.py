@@ -1,0 +1,58 @@
+"""Where results go: stdout in the way it can show them, and files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from driftscan.errors import UsageError
+from driftscan.report.view import View
+
+_WIDTH = 100
+"""Columns where nobody can say how many there are: not on a terminal, or in a file."""
+_WIDEST = 120
+
+
+def colored(stream: TextIO) -> bool:
+    """Whether to use colour: NO_COLOR (no-color.org) over FORCE_COLOR over what the stream is."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def view(*, verbose: bool) -> View:
+    """How stdout shows text."""
+    width = min(shutil.get_terminal_size((_WIDTH, 24)).columns, _WIDEST) if sys.stdout.isatty() else _WIDTH
+    return View(width=width, color=colored(sys.stdout), unicode=_speaks_unicode(sys.stdout), verbose=verbose)
+
+
+def file_view(*, verbose: bool) -> View:
+    return View(width=_WIDTH, verbose=verbose)
+
+
+def _speaks_unicode(stream: TextIO) -> bool:
+    try:
+        "·…".encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def show(text: str) -> None:
+    """Write to stdout at once; a character it cannot encode becomes an escape."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    sys.stdout.flush()
+
+
+def save(text: str, path: str) -> None:
+    """Write a result to a file, as UTF-8."""
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"the result cannot be written: {error.strerror}", where=path) from error
