@@ -27,7 +27,7 @@ from driftscan.lock.poetry_edges import declared_roots, entry_category, flat_roo
 from driftscan.lock.poetry_packages import Catalogue, Entry, artifacts, notes, read_entry
 from driftscan.lock.poetry_project import MAIN, Project, read_project
 from driftscan.lock.poetry_requirements import read_all
-from driftscan.lock.poetry_table import Table
+from driftscan.lock.table import Table
 from driftscan.model.lock import Lock, Package, SelectionMode, Unchecked
 
 NEWEST = Version("2.1")

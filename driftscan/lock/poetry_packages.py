@@ -22,7 +22,7 @@ from packaging.version import Version
 from driftscan.errors import LockError
 from driftscan.lock.document import clean_url
 from driftscan.lock.poetry_requirements import Requirement, Source
-from driftscan.lock.poetry_table import Table
+from driftscan.lock.table import Table
 from driftscan.model.lock import Artifact, Hash, Note, NoteKind, Origin, OriginKind, PackageId
 
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")

@@ -12,7 +12,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from driftscan.errors import LockError
 from driftscan.lock.poetry_requirements import Requirement, from_standard, read_all
-from driftscan.lock.poetry_table import Table
+from driftscan.lock.table import Table
 
 MAIN = "main"
 """Poetry's name for the group that is no group: the dependencies of the project itself."""

@@ -15,7 +15,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from driftscan.lock import poetry_constraints
 from driftscan.lock.poetry_constraints import ANYTHING, Constraint
 from driftscan.lock.poetry_markers import checked
-from driftscan.lock.poetry_table import Table
+from driftscan.lock.table import Table
 
 
 class Source(NamedTuple):

@@ -15,7 +15,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from driftscan.errors import LockError
 from driftscan.lock.document import Document, clean_url, header_lines, load_toml
-from driftscan.lock.poetry_table import Table
+from driftscan.lock.table import Table
 from driftscan.model.lock import (
     Artifact,
     Dependency,

@@ -1,4 +1,4 @@
-"""Typed access to the tables of poetry.lock and pyproject.toml: a value of the wrong type is an error with a place."""
+"""Typed access to TOML tables: a value of the wrong type is an error with a place."""
 
 from __future__ import annotations
 
