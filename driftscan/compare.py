@@ -75,23 +75,24 @@ class Comparison:
     unchecked: tuple[Unchecked, ...] = ()
 
     @property
+    def all_rows(self) -> tuple[Row | CondaRow, ...]:
+        return (*self.rows, *self.conda_rows)
+
+    @property
     def locked(self) -> int:
         """Projects that the lock selects for the target, its own projects aside."""
-        return sum(any(not package.is_member for package in row.locked) for row in (*self.rows, *self.conda_rows))
+        return sum(any(not package.is_member for package in row.locked) for row in self.all_rows)
 
     @property
     def installed(self) -> int:
         """Projects that the environment holds, those of the operating system aside."""
         owned = sum(all(each.owner for each in row.installed) for row in self.rows if row.installed)
-        return sum(bool(row.installed) for row in (*self.rows, *self.conda_rows)) - owned
+        return sum(bool(row.installed) for row in self.all_rows) - owned
 
     @property
     def matching(self) -> int:
         """Locked projects that are installed in a locked version, once."""
-        return sum(
-            row.matches and any(not package.is_member for package in row.locked)
-            for row in (*self.rows, *self.conda_rows)
-        )
+        return sum(row.matches and any(not package.is_member for package in row.locked) for row in self.all_rows)
 
 
 def compare(

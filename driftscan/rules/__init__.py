@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 from driftscan.compare import Comparison
-from driftscan.errors import UsageError
 from driftscan.finding import Finding
 from driftscan.rules import drift, integrity, lock, native
 from driftscan.rules.rule import Rule
@@ -15,37 +13,24 @@ RULES: tuple[Rule, ...] = (*lock.RULES, *drift.RULES, *native.RULES, *integrity.
 """All rules, in the order of their codes."""
 
 
-def chosen(select: Sequence[str] = (), ignore: Sequence[str] = ()) -> tuple[Rule, ...]:
-    """The rules that `select` and `ignore` leave: codes or their beginnings (`DR`, `IN4`, `DR202`), or slugs.
+def run(
+    comparison: Comparison, *, select: Sequence[str] | None = None, ignore: Sequence[str] = ()
+) -> tuple[Finding, ...]:
+    """Findings of the rules that `select` and `ignore` leave, worst first; the same comparison gives the same order.
 
-    No selection means all, and `ignore` wins. Raises UsageError for a name that means no rule.
+    Both hold codes or their beginnings (`DR`, `IN4`, `DR202`) or slugs; None selects all, and `ignore` wins.
     """
-    for name in (*select, *ignore):
-        if not any(_is_called(rule, name) for rule in RULES):
-            raise UsageError(f"there is no rule {name!r}", hint=_hint(name))
-    return tuple(
-        rule
+    found = [
+        finding
         for rule in RULES
-        if (not select or any(_is_called(rule, name) for name in select))
-        and not any(_is_called(rule, name) for name in ignore)
-    )
+        if (select is None or _is_called(rule, select)) and not _is_called(rule, ignore)
+        for finding in rule.findings(comparison)
+    ]
+    return tuple(sorted(found, key=_order))
 
 
-def run(comparison: Comparison, rules: Sequence[Rule] = RULES) -> tuple[Finding, ...]:
-    """Findings of `rules`, worst first; the same comparison gives the same findings in the same order."""
-    return tuple(sorted((finding for rule in rules for finding in rule.findings(comparison)), key=_order))
-
-
-def _is_called(rule: Rule, name: str) -> bool:
-    return rule.slug == name.lower() or rule.code.startswith(name.upper())
-
-
-def _hint(name: str) -> str:
-    close = difflib.get_close_matches(name.upper(), [rule.code for rule in RULES], n=1) or difflib.get_close_matches(
-        name.lower(), [rule.slug for rule in RULES], n=1
-    )
-    families = sorted({rule.code[:2] for rule in RULES})
-    return f"did you mean {close[0]}?" if close else f"the families are {', '.join(families)}"
+def _is_called(rule: Rule, names: Sequence[str]) -> bool:
+    return any(rule.slug == name.lower() or rule.code.startswith(name.upper()) for name in names)
 
 
 def _order(finding: Finding) -> tuple[int, str, str, str, str]:

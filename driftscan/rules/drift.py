@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from packaging.utils import NormalizedName, canonicalize_name
 
-from driftscan.compare import Comparison, CondaRow, Row, same_version
+from driftscan.compare import Comparison, Row, same_version
 from driftscan.finding import Severity
 from driftscan.model.inventory import CondaPackage, Distribution
 from driftscan.model.lock import Hash, Origin, OriginKind, Package
@@ -30,14 +30,10 @@ def _own_names(comparison: Comparison) -> frozenset[NormalizedName]:
     return frozenset(members | {lock.project_name for lock in comparison.locks if lock.project_name is not None})
 
 
-def _all_rows(comparison: Comparison) -> tuple[Row | CondaRow, ...]:
-    return (*comparison.rows, *comparison.conda_rows)
-
-
 def _missing(comparison: Comparison) -> Iterator[Draft]:
     if comparison.environment is None:
         return
-    for row in _all_rows(comparison):
+    for row in comparison.all_rows:
         if row.installed or not row.locked:
             continue
         package = row.locked[0]
@@ -64,7 +60,7 @@ def _missing(comparison: Comparison) -> Iterator[Draft]:
 
 
 def _mismatch(comparison: Comparison) -> Iterator[Draft]:
-    for row in _all_rows(comparison):
+    for row in comparison.all_rows:
         there = row.installed
         if not row.locked or not there:
             continue
@@ -274,7 +270,7 @@ def _locked_chain(comparison: Comparison, row: Row) -> tuple[str, ...]:
 
 def _excluded(comparison: Comparison) -> Iterator[Draft]:
     excluded = _excluded_names(comparison)
-    for row in _all_rows(comparison):
+    for row in comparison.all_rows:
         if row.locked or not row.installed or row.name not in excluded:
             continue
         package, reason = excluded[row.name]
