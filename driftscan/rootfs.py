@@ -65,7 +65,7 @@ class RootFS:
         if path in self._nodes and self._plain(path):
             return path
         resolved = _resolve(self._nodes, path)
-        return resolved if resolved is not None and (not resolved or resolved in self._nodes) else None
+        return resolved if resolved is not None and resolved in self._nodes else None
 
     def _plain(self, path: str) -> bool:
         """Whether the node at this key is itself no symlink; its directories are none, or it would not be a key."""
@@ -108,7 +108,7 @@ class _Merger:
     """
 
     def __init__(self) -> None:
-        self.nodes: dict[str, Node] = {}
+        self.nodes: dict[str, Node] = {"": Node("", _IMPLICIT, 0)}
         self.children: dict[str, dict[str, None]] = {}
         self.removed: dict[str, int] = {}
         self._folders: dict[str, str] = {"": ""}

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from driftscan.errors import NotFoundError, UnreachableError, UsageError
-from driftscan.image import docker, docker_archive, oci_layout, podman, registry
+from driftscan.image import directory, docker, docker_archive, environment, oci_layout, podman, registry
 from driftscan.image.history import layer_ids
 from driftscan.image.limits import Limits
 from driftscan.image.recognise import recognise
@@ -29,6 +29,8 @@ SOURCES: Mapping[str, Opener] = MappingProxyType(
         "docker-archive": docker_archive.open_archive,
         "oci-archive": oci_layout.open_archive,
         "oci": oci_layout.open_layout,
+        "dir": directory.open_directory,
+        "env": environment.open_environment,
     }
 )
 _ON_LINE = frozenset({"registry"})
