@@ -17,7 +17,7 @@ from driftscan.image.buffer import Buffer
 from driftscan.image.decompress import CHUNK, Stream
 from driftscan.image.docker_archive import arrivals
 from driftscan.image.limits import Limits
-from driftscan.image.manifest import check_digest, check_platform, read_config
+from driftscan.image.manifest import check_platform, read_config
 from driftscan.image.source import Arrival, Image, Sequential
 from driftscan.image.strictjson import JsonObject, load_object, objects, text
 from driftscan.image.tarheader import BLOCK, Headers
@@ -73,6 +73,11 @@ class Client:
     def where(self) -> str:
         return f"{self.engine.title} at {self.endpoint.url}"
 
+    @property
+    def version(self) -> str:
+        """Version of the Docker API that both sides know."""
+        return self._api.api_version
+
     def close(self) -> None:
         self._api.close()
 
@@ -84,6 +89,11 @@ class Client:
         """A JSON list of objects; it is wrapped to go through the same strict reader."""
         document = load_object(b'{"items":' + self._read(path) + b"}", what, self._limits)
         return objects(document, "items", what)
+
+    def header(self, path: str, name: str) -> str:
+        """A header of the answer, empty where it is not there."""
+        with self._get(path, _ANSWER_SECONDS) as response:
+            return response.headers.get(name, "")
 
     @contextmanager
     def stream(self, path: str) -> Iterator[Stream]:
@@ -106,9 +116,10 @@ class Client:
     def _get(self, path: str, seconds: int) -> Iterator[Response]:
         from requests import RequestException
 
-        url = f"{self._api.base_url}{path if path.startswith('/libpod/') else f'/v{self._api.api_version}{path}'}"
         try:
-            response = self._api.get(url, stream=True, timeout=(10, seconds), allow_redirects=False)
+            response = self._api.get(
+                f"{self._api.base_url}{path}", stream=True, timeout=(10, seconds), allow_redirects=False
+            )
         except (RequestException, OSError) as error:
             raise self.failed(error) from error
         try:
@@ -229,11 +240,7 @@ def asking(client: Client, reference: str) -> Iterator[None]:
 def saved_image(
     client: Client, reference: str, identity: str, config: ImageConfig, save: str, platform: str | None, limits: Limits
 ) -> Image:
-    """An image whose layers are read from the engine's save stream at the path `save`.
-
-    `identity` is the image's id, with or without its algorithm.
-    """
-    digest = check_digest(identity if ":" in identity else f"sha256:{identity}", "the image's id")
+    """The image with the id `identity`, whose layers are read from the engine's save stream at the path `save`."""
     check_platform(config, platform, f"{client.engine.scheme}:{reference}")
 
     @contextmanager
@@ -246,7 +253,7 @@ def saved_image(
         source=client.engine.scheme,
         config=config,
         access=Sequential(arrivals=layers),
-        digest=digest,
+        digest=identity,
         platform=config.platform or None,
         close=client.close,
     )

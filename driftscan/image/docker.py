@@ -12,7 +12,7 @@ from typing import NamedTuple
 from driftscan.errors import ImageError, UnreachableError
 from driftscan.image.daemon import Client, Endpoint, Engine, Tls, asking, image_path, saved_config, saved_image
 from driftscan.image.limits import Limits
-from driftscan.image.manifest import read_config
+from driftscan.image.manifest import check_digest, read_config
 from driftscan.image.source import Image
 from driftscan.image.strictjson import JsonObject, load_object, member, text, texts
 from driftscan.model.image import ImageConfig
@@ -35,14 +35,15 @@ def open_image(reference: str, platform: str | None, limits: Limits) -> Image:
     path = image_path(reference, _ENGINE)
     client = Client(_ENGINE, endpoint(limits), limits)
     with asking(client, reference):
-        found = client.object(f"/images/{path}/json", _ANSWER)
+        images = f"/v{client.version}/images"
+        found = client.object(f"{images}/{path}/json", _ANSWER)
         identity = text(found, "Id", _ANSWER)
-        save = f"/images/{identity}/get"
-        config = _config(client, found, identity, save, limits)
-        return saved_image(client, reference, identity, config, save, platform, limits)
+        own = f"{images}/{check_digest(identity, 'the image')}"
+        config = _config(client, found, own, limits)
+        return saved_image(client, reference, identity, config, f"{own}/get", platform, limits)
 
 
-def _config(client: Client, found: JsonObject, identity: str, save: str, limits: Limits) -> ImageConfig:
+def _config(client: Client, found: JsonObject, path: str, limits: Limits) -> ImageConfig:
     """The image's configuration, without a transfer of its layers where the daemon's history allows it.
 
     The API gives an instruction and a size for each history entry, but not whether it made a layer. Where that does
@@ -50,10 +51,10 @@ def _config(client: Client, found: JsonObject, identity: str, save: str, limits:
     configuration is taken from the save stream.
     """
     layers = texts(member(found, "RootFS", _ANSWER), "Layers", _ANSWER)
-    entries = [_made(item) for item in reversed(client.list(f"/images/{identity}/history", _ANSWER))]
+    entries = [_made(item) for item in reversed(client.list(f"{path}/history", _ANSWER))]
     makers = which_made_layers(entries, len(layers))
     if makers is None:
-        with client.stream(save) as stream:
+        with client.stream(f"{path}/get") as stream:
             return saved_config(stream, layers, limits)
     history = [
         {"created_by": entry.created_by, "comment": entry.comment, "empty_layer": not made}

@@ -10,12 +10,13 @@ from pathlib import Path
 from driftscan.errors import UnreachableError
 from driftscan.image.daemon import Client, Endpoint, Engine, asking, image_path, saved_image
 from driftscan.image.limits import Limits
-from driftscan.image.manifest import read_config
+from driftscan.image.manifest import check_digest, read_config
 from driftscan.image.source import Image
 from driftscan.image.strictjson import JsonObject, text
 
 _ENGINE = Engine("Podman", "podman", "`podman system service --time=0 &`", "podman pull")
-_API = "/libpod/images"
+_ANSWER = "Podman's answer"
+_VERSION = "4.0.0"
 _SYSTEM_SOCKET = "/run/podman/podman.sock"
 
 
@@ -27,9 +28,11 @@ def open_image(reference: str, platform: str | None, limits: Limits) -> Image:
     path = image_path(reference, _ENGINE)
     client = Client(_ENGINE, _endpoint(), limits)
     with asking(client, reference):
-        found = client.object(f"{_API}/{path}/json", "Podman's answer")
-        identity = text(found, "Id", "Podman's answer")
-        save = f"{_API}/{identity.removeprefix('sha256:')}/get?format=docker-archive&compress=false"
+        # libpod takes any version from the oldest that it knows up to its own, which differ between releases.
+        images = f"/v{client.header('/libpod/_ping', 'Libpod-API-Version') or _VERSION}/libpod/images"
+        found = client.object(f"{images}/{path}/json", _ANSWER)
+        identity = check_digest(f"sha256:{text(found, 'Id', _ANSWER).removeprefix('sha256:')}", "the image")
+        save = f"{images}/{identity.removeprefix('sha256:')}/get?format=docker-archive&compress=false"
         return saved_image(client, reference, identity, read_config(_config(found), limits), save, platform, limits)
 
 
