@@ -38,7 +38,7 @@ CONTENTS = st.one_of(
     st.just(Removed()),
     st.binary(max_size=200),
     st.text(max_size=100),
-    st.sampled_from([".", f"/{SITE}", "/opt/venv", "/srv"]).map(Link),
+    st.sampled_from([".", "/", "..", "../../../../..", f"/{SITE}", "/opt/venv", "/srv"]).map(Link),
     st.sampled_from(
         ["{}", "[]", '{"name": 1}', "null", '{"url": [], "vcs_info": 3}', '{"files": [1], "paths_data": []}']
     ),
