@@ -12,7 +12,7 @@ from driftscan.image import directory, docker, docker_archive, environment, oci_
 from driftscan.image.history import layer_ids
 from driftscan.image.limits import Limits
 from driftscan.image.recognise import recognise
-from driftscan.image.references import parse_image_name, parse_target, planned
+from driftscan.image.references import parse_image_name, parse_target
 from driftscan.image.scan import scan
 from driftscan.image.source import Image
 
@@ -56,8 +56,6 @@ def open_image(reference: str, *, platform: str | None = None, limits: Limits, o
 def _open(scheme: str, rest: str, platform: str | None, limits: Limits, *, offline: bool) -> Image:
     if offline and scheme in _ON_LINE:
         raise UsageError(f"{scheme}: needs the network, and --offline forbids it", where=f"{scheme}:{rest}")
-    if scheme not in SOURCES:
-        raise planned(scheme)
     return SOURCES[scheme](rest, platform, limits)
 
 

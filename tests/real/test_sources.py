@@ -163,7 +163,7 @@ def test_private_registry(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     reference = private_registry.copy_from(f"docker-archive:{archive}", "team/contract:1.4")
-    login = ["login", "--authfile", tmp_path / "auth.json", "--tls-verify=false"]
+    login: list[str | Path] = ["login", "--authfile", tmp_path / "auth.json", "--tls-verify=false"]
     account = ["-u", private_registry.username or "", "-p", private_registry.password or "", private_registry.url]
     run([tool("skopeo"), *login, *account])
     monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "auth.json"))
@@ -184,7 +184,8 @@ def test_an_index_of_several_platforms(
     with open_image(f"docker-archive:{archive}", limits=Limits()) as image:
         platform = image.platform
     other = docker.save(docker.build(f"FROM {built}\nENV OTHER=1\n"), tmp_path / "other.tar")
-    buildah = [tool("buildah"), "--root", docker.folder / "buildah", "--runroot", docker.folder / "buildah-run"]
+    buildah: list[str | Path] = [tool("buildah"), "--root", docker.folder / "buildah"]
+    buildah += ["--runroot", docker.folder / "buildah-run"]
     run([*buildah, "manifest", "create", "several"])
     run([*buildah, "manifest", "add", "--os", "linux", "--arch", "s390x", "several", f"docker-archive:{other}"])
     run([*buildah, "manifest", "add", "several", f"docker-archive:{archive}"])
