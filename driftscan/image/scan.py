@@ -21,8 +21,8 @@ from driftscan.model.image import LayerIndex, Wants
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of layers read so far and of all layers."""
 
-_PIECES_AHEAD = 8
-"""Decompressed pieces (of up to 4 MiB) that wait for the reader of one layer."""
+_PIECES_AHEAD = 16
+"""Inflated pieces (of up to half a MiB) that wait for the reader of one layer."""
 _WORKERS = 4
 
 

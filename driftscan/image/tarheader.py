@@ -137,9 +137,9 @@ def _once(old: T | None, new: T, what: str) -> T:
 def _verify_checksum(block: bytes, position: int) -> None:
     stored = _number(block[148:156], "checksum")
     blanked = block[:148] + _BLANKED_CHECKSUM + block[156:]
-    unsigned = sum(blanked)
+    total = sum(blanked)
     # Old implementations summed signed characters; each byte over 127 then counts 256 less.
-    if stored not in (unsigned, unsigned - 256 * sum(byte > 127 for byte in blanked)):
+    if stored != total and stored != total - 256 * sum(byte > 127 for byte in blanked):
         raise ImageError(f"the header at byte {position} has a wrong checksum")
 
 
