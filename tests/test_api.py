@@ -13,7 +13,7 @@ from driftscan.api.scanning import default_environment
 from driftscan.errors import ImageError, LockError, UsageError
 from driftscan.model.image import ImageConfig
 from driftscan.model.inventory import Inventory
-from driftscan.model.lock import Lock, Package, PackageId, Request, SelectionMode, Unchecked
+from driftscan.model.lock import Lock, Package, PackageId, Request, SelectionMode
 from tests.builders import reports
 
 LINE = b"requests==2.32.3\n"
@@ -177,10 +177,18 @@ def test_no_environment() -> None:
 
 
 def test_several_environments_and_none_is_the_obvious_one() -> None:
-    inventory = replace(reports.inventory(), default=None, unchecked=(Unchecked("the entrypoint", "it runs a shell"),))
+    inventory = replace(reports.inventory(), default=None)
     with pytest.raises(ImageError) as caught:
         default_environment(inventory, "shop:1.4")
-    assert str(caught.value) == (
-        "shop:1.4: it has 2 Python environments, and it is not clear which one it runs (it runs a shell)"
-    )
+    assert str(caught.value) == ("shop:1.4: it has 2 Python environments, and nothing in it says which one it runs")
     assert caught.value.hint == "choose one with --environment: /opt/venv, /opt/conda"
+
+
+def test_of_many_environments_the_fullest_are_named() -> None:
+    bare = tuple(replace(reports.CONDA, path=f"/opt/{number}") for number in range(9))
+    inventory = replace(reports.inventory(), environments=(*bare, reports.ENVIRONMENT), default=None)
+    with pytest.raises(ImageError) as caught:
+        default_environment(inventory, "shop:1.4")
+    assert caught.value.hint == (
+        "choose one with --environment: /opt/venv, /opt/0, /opt/1, /opt/2, /opt/3, /opt/4, and 4 more"
+    )

@@ -20,6 +20,8 @@ Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of layers read so far and of all layers."""
 
 LIMITS = Limits()
+_CANDIDATES = 6
+"""Environments that an error names."""
 
 
 def open_target(reference: str, *, platform: str | None = None, offline: bool = False) -> Image:
@@ -60,13 +62,14 @@ def default_environment(found: Inventory, reference: str) -> Environment:
         raise ImageError(
             "no Python environment was found in it",
             where=reference,
-            hint="`driftscan inspect` shows what it contains",
+            hint=f"`driftscan inspect {reference}` shows what it contains",
         )
-    paths = ", ".join(environment.path for environment in found.environments)
-    reasons = "; ".join(item.why for item in found.unchecked)
+    # The fullest first: what somebody wants to compare is rarely a bare interpreter.
+    fullest = sorted(found.environments, key=lambda environment: -len(environment.distributions))
+    paths = ", ".join(environment.path for environment in fullest[:_CANDIDATES])
+    rest = len(fullest) - _CANDIDATES
     raise ImageError(
-        f"it has {len(found.environments)} Python environments, and it is not clear which one it runs"
-        + (f" ({reasons})" if reasons else ""),
+        f"it has {len(fullest)} Python environments, and nothing in it says which one it runs",
         where=reference,
-        hint=f"choose one with --environment: {paths}",
+        hint=f"choose one with --environment: {paths}" + (f", and {rest} more" if rest > 0 else ""),
     )

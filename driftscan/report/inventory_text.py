@@ -18,7 +18,7 @@ _LEFTOVERS = 8
 def render(inventory: Inventory, target: TargetInput, view: View) -> str:
     blocks = [
         _header(inventory, target, view),
-        *(_environment(inventory, index, view) for index in range(len(inventory.environments))),
+        *(_environment(inventory, index, view) for index in _default_first(inventory)),
         _layers(inventory.layers, view),
         _leftovers(inventory.leftovers, view),
         _unchecked(inventory, view),
@@ -49,6 +49,10 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def _default_first(inventory: Inventory) -> list[int]:
+    return sorted(range(len(inventory.environments)), key=lambda index: index != inventory.default)
+
+
 def _environment(inventory: Inventory, index: int, view: View) -> list[str]:
     environment = inventory.environments[index]
     path, *facts = describe(environment)
@@ -74,14 +78,29 @@ def _default(inventory: Inventory, index: int) -> Iterator[Span]:
 def _distributions(distributions: Sequence[Distribution], view: View) -> list[str]:
     if not distributions:
         return ["  no distribution"]
-    if view.width < NARROW:
-        rows = [(found.name, found.version, _position(found.layer)) for found in distributions]
-        return table(("name", "version", "layer"), rows, view)
-    wide = [
-        (found.name, found.version, found.installer or "-", _position(found.layer), _origin(found))
-        for found in distributions
-    ]
-    return table(("name", "version", "installer", "layer", "from"), wide, view)
+    shown = ["name", "version"]
+    if view.width >= NARROW:
+        shown.append("installer")
+    if any(distribution.layer for distribution in distributions):
+        shown.append("layer")
+    if view.width >= NARROW and any(map(_origin, distributions)):
+        shown.append("from")
+    rows = [[_cell(distribution, column) for column in shown] for distribution in distributions]
+    return table(shown, rows, view)
+
+
+def _cell(distribution: Distribution, column: str) -> str:
+    match column:
+        case "name":
+            return distribution.name
+        case "version":
+            return distribution.version
+        case "installer":
+            return distribution.installer or "-"
+        case "layer":
+            return _position(distribution.layer)
+        case _:
+            return _origin(distribution)
 
 
 def _position(layer: LayerId | None) -> str:

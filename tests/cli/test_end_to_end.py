@@ -156,7 +156,7 @@ def test_no_python_in_the_image(project: Path, capsys: pytest.CaptureFixture[str
     assert run(["compare", "requirements.txt", "shop.tar"]) == 2
     assert capsys.readouterr().err == (
         "driftscan: error: shop.tar: no Python environment was found in it\n"
-        "hint: `driftscan inspect` shows what it contains\n"
+        "hint: `driftscan inspect shop.tar` shows what it contains\n"
     )
 
 
