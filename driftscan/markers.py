@@ -12,18 +12,20 @@ from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import InvalidSpecifier, Specifier
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from driftscan.errors import MarkerError
 
 MAX_NESTING = 64
 _MAX_LENGTH = 1 << 16
+_MAX_VERSION = 256
+"""Python refuses to read integers of more than some thousand digits, with an error that is no syntax error."""
 _TOKEN = re.compile(
     r"""\s*(?:(?P<op><=|>=|===|==|~=|!=|<|>|\(|\))|(?P<text>'[^']*'|"[^"]*")|(?P<word>[A-Za-z_][\w.]*))""", re.ASCII
 )
-_OPERATORS = frozenset(("<=", ">=", "===", "==", "~=", "!=", "<", ">", "in", "not in"))
+_SET_OPERATORS = frozenset(("===", "==", "!=", "in", "not in"))
+_OPERATORS = _SET_OPERATORS | {"<=", ">=", "~=", "<", ">"}
 _ALIASES = {
     "os.name": "os_name",
     "sys.platform": "sys_platform",
@@ -55,7 +57,7 @@ _VERSIONS = frozenset(("python_version", "python_full_version", "implementation_
 
 
 class Comparison(NamedTuple):
-    """`left operator right`; exactly one of the two sides is a variable, unless both are literals."""
+    """`left operator right`; at least one of the two sides is a variable."""
 
     left: str
     operator: str
@@ -119,7 +121,7 @@ def _compare(
         (item.right, item.left, item.right_is_variable),
     ):
         if is_name and name in _SETS:
-            return _contains(name, item.operator, value, groups if name == "dependency_groups" else extras)
+            return _contains(item, name, value, groups if name == "dependency_groups" else extras)
     left = environment.get(item.left) if item.left_is_variable else item.left
     right = environment.get(item.right) if item.right_is_variable else item.right
     if left is None or right is None:
@@ -128,48 +130,54 @@ def _compare(
     return _decide(left, item.operator, right, name)
 
 
-def _contains(name: str, operator: str, value: str, members: AbstractSet[str]) -> bool:
-    wanted = canonicalize_name(value)
-    if operator in ("==", "in", "==="):
-        # `extra == ''` is how an old marker asks for no extra at all.
-        return wanted in members if value or name != "extra" else not members
-    if operator in ("!=", "not in"):
-        return wanted not in members if value or name != "extra" else bool(members)
-    raise MarkerError(f"`{name} {operator} {value!r}` compares a set with an order")
+def _contains(item: Comparison, name: str, value: str, members: AbstractSet[str]) -> bool:
+    """Whether a set variable agrees with a literal: for one `extra` of those asked for, or by membership."""
+    negated = item.operator in ("!=", "not in")
+    if name == "extra" and item.left_is_variable and item.operator in ("in", "not in"):
+        return any(member in value for member in members or ("",)) is not negated
+    # `extra == ''` is how an old marker asks for no extra at all.
+    holds = not members if name == "extra" and not value else canonicalize_name(value) in members
+    return holds is not negated
 
 
-def _decide(left: str, operator: str, right: str, name: str) -> bool:
+def _decide(left: str, operator: str, right: str, name: str) -> bool | None:
     if operator == "in":
         return left in right
     if operator == "not in":
         return left not in right
-    if name in _VERSIONS and (decided := _decide_versions(left, operator, right)) is not None:
-        return decided
+    if name in _VERSIONS and len(left) <= _MAX_VERSION and (specifier := _specifier(operator + right)) is not None:
+        # A Python built from a checkout calls itself `3.14.0a1+`.
+        return _admits(specifier, left.removesuffix("+"))
     return _decide_strings(left, operator, right)
 
 
-@lru_cache(maxsize=4096)
-def _decide_versions(left: str, operator: str, right: str) -> bool | None:
-    """The comparison as versions; None where the right side is no version specifier."""
+@lru_cache(maxsize=1024)
+def _specifier(text: str) -> Specifier | None:
+    """The version specifier that `text` is; None where it is none."""
+    if len(text) > _MAX_VERSION:
+        return None
     try:
-        specifier = SpecifierSet(operator + right)
-        return specifier.contains(Version(left), prereleases=True)
-    except (InvalidSpecifier, InvalidVersion):
+        return Specifier(text)
+    except InvalidSpecifier:
         return None
 
 
-def _decide_strings(left: str, operator: str, right: str) -> bool:
+@lru_cache(maxsize=4096)
+def _admits(specifier: Specifier, version: str) -> bool:
+    return specifier.contains(version, prereleases=True)
+
+
+def _decide_strings(left: str, operator: str, right: str) -> bool | None:
     match operator:
-        case "==" | "===":
+        case "==" | "===" | "<=" | ">=":
             return left == right
         case "!=":
             return left != right
         case "<" | ">":
             return False
-        case "<=" | ">=":
-            return left == right
         case _:
-            raise MarkerError(f"`{left!r} {operator} {right!r}` compares what is no version")
+            # `~=` says nothing about what is no version.
+            return None
 
 
 class _Parser:
@@ -193,13 +201,16 @@ class _Parser:
         while position < end:
             match = _TOKEN.match(self._text, position)
             if match is None:
-                raise self._error(f"unexpected {self._text[position : position + 20].strip()!r}")
+                rest = self._text[position:].strip()
+                reason = f"a quote is not closed: {rest[:20]}" if rest[0] in "'\"" else f"unexpected {rest[:20]}"
+                raise self._error(reason)
             tokens.append(match.group().strip())
             position = match.end()
         return tokens
 
     def _error(self, reason: str) -> MarkerError:
-        return MarkerError(f"the marker `{self._text[:200]}` does not parse: {reason}")
+        shown = self._text if len(self._text) <= 200 else f"{self._text[:200]}…"
+        return MarkerError(f"the marker `{shown}` does not parse: {reason}")
 
     def _next(self) -> str:
         if self._at >= len(self._tokens):
@@ -245,9 +256,24 @@ class _Parser:
         if operator not in _OPERATORS:
             raise self._error(f"{operator} is no comparison")
         right, right_is_variable = self._side()
-        if not left_is_variable and not right_is_variable:
+        comparison = Comparison(left, operator, right, left_is_variable, right_is_variable)
+        self._check(comparison)
+        return comparison
+
+    def _check(self, item: Comparison) -> None:
+        """Refuse here, where the place is known, what could never be evaluated."""
+        if not item.left_is_variable and not item.right_is_variable:
             raise self._error("it compares two literals")
-        return Comparison(left, operator, right, left_is_variable, right_is_variable)
+        sides = ((item.left, item.left_is_variable), (item.right, item.right_is_variable))
+        for name in (name for name, is_variable in sides if is_variable and name in _SETS):
+            if item.left_is_variable and item.right_is_variable:
+                raise self._error(f"{name} is compared with a variable")
+            if item.operator not in _SET_OPERATORS:
+                raise self._error(f"{name} is a set, and {item.operator} compares by order")
+        literal = item.right if item.left_is_variable else item.left
+        is_version = item.left in _VERSIONS or item.right in _VERSIONS
+        if is_version and len(literal) > _MAX_VERSION and item.operator not in ("in", "not in"):
+            raise self._error(f"{literal[:20]}… is too long to be a version")
 
     def _side(self) -> tuple[str, bool]:
         token = self._next()
