@@ -24,7 +24,6 @@ from driftscan.image.transport import (
     ATTEMPTS,
     Answer,
     BrokenOffError,
-    TlsError,
     Transport,
     may_be_plain,
     origin_of,
@@ -33,6 +32,8 @@ from driftscan.image.transport import (
 
 _ACCEPT = ", ".join(INDEX_TYPES + MANIFEST_TYPES)
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_TLS_EXPECTED = 400
+"""What servers answer to plain http on a port for TLS."""
 _FOREIGN = ("nondistributable", "foreign")
 
 
@@ -55,21 +56,21 @@ def open_image(reference: str, platform: str | None, limits: Limits) -> Image:
 
 
 def _base_url(name: ImageName, transport: Transport) -> str:
-    """`https://HOST`, or plain http where that is acceptable and the registry does not speak TLS."""
+    """`https://HOST`, or plain http where that is acceptable and the registry speaks it.
+
+    Nothing secret is in the request that finds out. Plain comes first: a server that expects TLS refuses it at once,
+    while one that expects a line of text may wait for the end of a TLS handshake for long.
+    """
     secure = f"https://{name.api_host}"
     origin = origin_of(secure)
     if not may_be_plain(origin.host, origin.port):
         return secure
+    plain = f"http://{name.api_host}"
     try:
-        with transport.get(f"{secure}/v2/", {}):
-            return secure
-    except TlsError as error:
-        if "CERTIFICATE" in error.message:
-            raise
+        with transport.get(f"{plain}/v2/", {}, attempts=1) as answer:
+            return plain if answer.status != _TLS_EXPECTED and not answer.redirected else secure
     except UnreachableError:
-        # Nothing listens there, or it hung up on the handshake: the next request tells which.
-        pass
-    return f"http://{name.api_host}"
+        return secure
 
 
 class _Registry:
@@ -174,7 +175,7 @@ class _Download:
             try:
                 if self._answer is None:
                     self._answer = self._connect()
-                data = self._answer.read(min(size, self._descriptor.size - self._offset))
+                data = self._answer.read_some(min(size, self._descriptor.size - self._offset))
                 if data:
                     self._offset += len(data)
                     return data

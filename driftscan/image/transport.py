@@ -97,12 +97,16 @@ class Answer(NamedTuple):
 
     def read(self, limit: int) -> bytes:
         """The body, up to `limit` bytes."""
-        with broken_connections(self.url):
-            parts: list[bytes] = []
-            while limit > 0 and (part := self.response.read(limit, decode_content=False)):
-                parts.append(part)
-                limit -= len(part)
+        parts: list[bytes] = []
+        while limit > 0 and (part := self.read_some(limit)):
+            parts.append(part)
+            limit -= len(part)
         return b"".join(parts)
+
+    def read_some(self, limit: int) -> bytes:
+        """What has come in of the body, up to `limit` bytes; empty at its end. Nothing of it is lost in an error."""
+        with broken_connections(self.url):
+            return self.response.read1(limit, decode_content=False)
 
 
 @contextmanager
@@ -127,26 +131,30 @@ class Transport:
             pool.clear()
 
     @contextmanager
-    def get(self, url: str, headers: Mapping[str, str], authorization: str | None = None) -> Iterator[Answer]:
+    def get(
+        self, url: str, headers: Mapping[str, str], authorization: str | None = None, attempts: int = ATTEMPTS
+    ) -> Iterator[Answer]:
         """An answer of any status that is no redirect. `authorization` is sent to `url` and to no other address."""
-        response = self._follow(url, headers, authorization)
+        response = self._follow(url, headers, authorization, attempts)
         try:
             yield response
         finally:
             response.response.close()
 
-    def _follow(self, url: str, headers: Mapping[str, str], authorization: str | None) -> Answer:
+    def _follow(self, url: str, headers: Mapping[str, str], authorization: str | None, attempts: int) -> Answer:
         secret = {"Authorization": authorization} if authorization else {}
-        response = self.send("GET", url, {**headers, **secret})
+        response = self.send("GET", url, {**headers, **secret}, attempts=attempts)
         redirects = 0
         while response.status in _REDIRECTED:
             redirects += 1
-            target = self._target(response, url)
-            response.close()
+            try:
+                target = self._target(response, url)
+            finally:
+                response.close()
             if redirects > _REDIRECTS:
                 raise ImageError(f"the registry redirects more than {_REDIRECTS} times", where=str(origin_of(url)))
             url = target
-            response = self.send("GET", url, headers)
+            response = self.send("GET", url, headers, attempts=attempts)
         return Answer(response, url, redirects > 0)
 
     @staticmethod
@@ -155,19 +163,20 @@ class Transport:
         target = urljoin(url, response.headers.get("Location") or "")
         after = origin_of(target)
         if after.scheme == "http" and (before.scheme == "https" or not may_be_plain(after.host, after.port)):
-            response.close()
             raise ImageError(f"the registry redirects to {after}, which is not encrypted", where=str(before))
         if after != before:
             refuse_link_local(after.host)
         return target
 
-    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> BaseHTTPResponse:
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None, attempts: int = ATTEMPTS
+    ) -> BaseHTTPResponse:
         """One request, repeated within bounds while the server is busy or the connection breaks.
 
         Raises UnreachableError where no answer comes, or none but that the server is busy.
         """
         reason = ""
-        for attempt in range(ATTEMPTS):
+        for attempt in range(attempts):
             wait: float | None = None
             try:
                 response = self._send_once(method, url, headers, body)
@@ -179,9 +188,9 @@ class Transport:
                 reason = f"it answered {response.status} {response.reason or ''}".rstrip()
                 wait = retry_after(response.headers.get("Retry-After"))
                 response.close()
-            if attempt < ATTEMPTS - 1:
+            if attempt < attempts - 1:
                 pause(attempt, wait)
-        raise UnreachableError(f"no usable answer in {ATTEMPTS} attempts ({reason})", where=str(origin_of(url)))
+        raise UnreachableError(f"no usable answer in {attempts} attempts ({reason})", where=str(origin_of(url)))
 
     def _send_once(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> BaseHTTPResponse:
         from urllib3 import Timeout
@@ -201,7 +210,7 @@ class Transport:
             )
         except http.SSLError as error:
             hint = "name the bundle that has its authority in SSL_CERT_FILE"
-            raise TlsError(f"TLS failed ({cause(error)})", where=str(origin_of(url)), hint=hint) from error
+            raise UnreachableError(f"TLS failed ({cause(error)})", where=str(origin_of(url)), hint=hint) from error
         except (http.NewConnectionError, http.ConnectTimeoutError, http.ProxyError, http.LocationValueError) as error:
             raise UnreachableError(f"no connection ({cause(error)})", where=str(origin_of(url))) from error
         except (http.HTTPError, OSError) as error:
@@ -233,10 +242,6 @@ class Transport:
 def pause(attempt: int, asked: float | None = None) -> None:
     """Wait before the next attempt: as long as the server asked, else longer each time."""
     time.sleep(min(2.0**attempt / 2 if asked is None else asked, _LONGEST_WAIT))
-
-
-class TlsError(UnreachableError):
-    """The server does not speak TLS, or its certificate is not trusted."""
 
 
 class BrokenOffError(UnreachableError):

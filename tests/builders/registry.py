@@ -1,0 +1,201 @@
+"""A tiny OCI registry on loopback that misbehaves as a test asks, and remembers every request."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
+
+from tests.builders.archives import Step, image_config, layer_tar
+
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar"
+
+
+class Request(NamedTuple):
+    """What a client sent. `path` is without the query."""
+
+    path: str
+    query: str
+    authorization: str | None
+    range: str | None
+
+
+class Content(NamedTuple):
+    media_type: str
+    data: bytes
+
+
+Fault = Callable[["Exchange"], None]
+
+
+class Exchange(BaseHTTPRequestHandler):
+    """One request and its answer. Faults answer through `reply` or on the socket itself."""
+
+    protocol_version = "HTTP/1.1"
+    server: FaultyServer
+
+    def do_GET(self) -> None:
+        path, _, query = self.path.partition("?")
+        registry = self.server.registry
+        request = Request(path, query, self.headers.get("Authorization"), self.headers.get("Range"))
+        registry.requests.append(request)
+        faults = next((queue for mark, queue in registry.faults.items() if mark in path and queue), None)
+        if faults:
+            faults.pop(0)(self)
+        else:
+            self.answer(request)
+
+    def answer(self, request: Request) -> None:
+        """What a sound registry answers."""
+        registry = self.server.registry
+        if request.path == "/token":
+            self.reply(200, registry.token)
+        elif registry.challenge and request.authorization not in registry.accepted:
+            self.reply(401, b"", {"WWW-Authenticate": registry.challenge})
+        elif request.path == "/v2/":
+            self.reply(200, b"{}")
+        elif (content := registry.contents.get(request.path)) is None:
+            self.reply(404, b"{}")
+        else:
+            self.deliver(content, request.range)
+
+    def deliver(self, content: Content, span: str | None) -> None:
+        headers = {"Content-Type": content.media_type}
+        sent = re.fullmatch(r"bytes=(\d+)-", span or "")
+        if sent is None:
+            self.reply(200, content.data, headers)
+        else:
+            start, size = int(sent[1]), len(content.data)
+            headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
+            self.reply(206, content.data[start:], headers)
+
+    def reply(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    @property
+    def content(self) -> Content:
+        return self.server.registry.contents[self.path.partition("?")[0]]
+
+    def log_message(self, *_: object) -> None:
+        """Silence."""
+
+
+class FaultyServer(ThreadingHTTPServer):
+    registry: FaultyRegistry
+
+    def handle_error(self, *_: object) -> None:
+        """Clients that hang up are part of the tests."""
+
+
+class FaultyRegistry:
+    """Contents by path. `faults` maps a part of a path to what is done to its next requests, one after another.
+
+    `challenge` is the WWW-Authenticate header for requests whose Authorization is not in `accepted`; `/token`
+    answers with `token`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.contents: dict[str, Content] = {}
+        self.requests: list[Request] = []
+        self.faults: dict[str, list[Fault]] = defaultdict(list)
+        self.challenge: str | None = None
+        self.accepted: set[str] = set()
+        self.token = b"{}"
+
+    def add_blob(self, data: bytes, repository: str = "shop") -> str:
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        self.contents[f"/v2/{repository}/blobs/{digest}"] = Content("application/octet-stream", data)
+        return digest
+
+    def add_manifest(self, document: object, tag: str = "1", repository: str = "shop", kind: str = MANIFEST) -> str:
+        data = document if isinstance(document, bytes) else json.dumps(document).encode()
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        for version in (tag, digest):
+            self.contents[f"/v2/{repository}/manifests/{version}"] = Content(kind, data)
+        return digest
+
+    def add_image(self, steps: Sequence[Step], tag: str = "1", repository: str = "shop") -> str:
+        """Store an image of uncompressed layers; returns its manifest's digest."""
+        layers = [layer_tar(files) for _, files in steps]
+        config = json.dumps(image_config(steps, layers, {})).encode()
+        document = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": self.descriptor(config, CONFIG, repository),
+            "layers": [self.descriptor(layer, LAYER, repository) for layer in layers],
+        }
+        return self.add_manifest(document, tag, repository)
+
+    def descriptor(self, data: bytes, media_type: str, repository: str = "shop") -> dict[str, object]:
+        return {"mediaType": media_type, "digest": self.add_blob(data, repository), "size": len(data)}
+
+    def require_basic(self, username: str, password: str) -> None:
+        self.challenge = 'Basic realm="tests"'
+        self.accepted = {basic(username, password)}
+
+    def require_token(self, realm: str | None = None, token: str = "let-me-in") -> None:
+        self.challenge = f'Bearer realm="{realm or f"http://{self.url}/token"}",service="tests",scope="everything"'
+        self.accepted = {f"Bearer {token}"}
+        self.token = json.dumps({"token": token}).encode()
+
+
+def basic(username: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+
+
+@contextmanager
+def faulty_registry() -> Iterator[FaultyRegistry]:
+    server = FaultyServer(("127.0.0.1", 0), Exchange)
+    server.registry = FaultyRegistry(f"127.0.0.1:{server.server_address[1]}")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server.registry
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def hang_up(exchange: Exchange) -> None:
+    """Close the connection without an answer."""
+    exchange.close_connection = True
+
+
+def cut_off(after: int) -> Fault:
+    """Promise the whole body and close the connection in its middle; a range is served from its start."""
+
+    def fault(exchange: Exchange) -> None:
+        start = int((exchange.headers.get("Range") or "bytes=0-")[6:-1])
+        data = exchange.content.data[start:]
+        exchange.send_response(206 if start else 200)
+        exchange.send_header("Content-Length", str(len(data)))
+        if start:
+            size = len(exchange.content.data)
+            exchange.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
+        exchange.end_headers()
+        exchange.wfile.write(data[:after])
+        exchange.close_connection = True
+
+    return fault
+
+
+def answer(status: int, body: bytes = b"", **headers: str) -> Fault:
+    """A fixed answer; underscores in header names stand for hyphens."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda exchange: exchange.reply(status, body, named)
