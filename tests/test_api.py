@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
+from driftscan.api import scanning
 from driftscan.api.reading import is_lock, read_document
 from driftscan.api.request import resolved
 from driftscan.api.scanning import default_environment
@@ -163,6 +164,25 @@ def test_a_request_that_no_lock_can_answer(asked: Request, message: str, hint: s
     with pytest.raises(UsageError) as caught:
         resolved(asked, LOCKS)
     assert (str(caught.value), caught.value.hint) == (f"a/uv.lock, b/uv.lock: {message}", hint)
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (ImageError("it is broken"), "shop.tar: it is broken"),
+        (ImageError("it is broken", where="layer 3"), "layer 3: it is broken"),
+        (OSError(5, "Input/output error"), "shop.tar: it cannot be read: Input/output error"),
+        (TimeoutError("timed out"), "shop.tar: it cannot be read: timed out"),
+    ],
+)
+def test_an_error_names_the_image(raised: Exception, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_image(*arguments: object, **options: object) -> object:
+        raise raised
+
+    monkeypatch.setattr(scanning, "open_image", open_image)
+    with pytest.raises(ImageError) as caught:
+        scanning.open_target("shop.tar")
+    assert str(caught.value) == said
 
 
 def test_the_default_environment() -> None:

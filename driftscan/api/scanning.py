@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
 from driftscan import inventory
@@ -29,7 +30,8 @@ def open_target(reference: str, *, platform: str | None = None, offline: bool = 
 
     Raises ImageError where it cannot be found, reached or understood.
     """
-    return open_image(reference, platform=platform, limits=LIMITS, offline=offline)
+    with _named(reference):
+        return open_image(reference, platform=platform, limits=LIMITS, offline=offline)
 
 
 def take_inventory(image: Image, *, environment: str | None = None, progress: Progress | None = None) -> Inventory:
@@ -38,13 +40,22 @@ def take_inventory(image: Image, *, environment: str | None = None, progress: Pr
     `environment` is the path of the one to look at; without it, the one an `env:` reference names or the image's
     entrypoint runs.
     """
-    layers = scan(image, inventory.wants, LIMITS, progress)
-    rootfs = RootFS.merge(layers)
-    try:
+    with _named(image.reference):
+        layers = scan(image, inventory.wants, LIMITS, progress)
+        rootfs = RootFS.merge(layers)
         return inventory.take(rootfs, image.config, layer_ids(image.config), prefer=environment or image.focus)
+
+
+@contextmanager
+def _named(reference: str) -> Iterator[None]:
+    """Errors inside name `reference` where they name no other place; those of the operating system are ImageErrors."""
+    try:
+        yield
     except ImageError as error:
-        error.where = error.where or image.reference
+        error.where = error.where or reference
         raise
+    except OSError as error:
+        raise ImageError(f"it cannot be read: {error.strerror or error}", where=reference) from error
 
 
 def described(image: Image) -> TargetInput:

@@ -11,7 +11,6 @@ import click
 from driftscan.finding import Severity
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
-Decorator = Callable[[_Function], _Function]
 
 NEVER = "never"
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
-Report: TypeAlias = Callable[[int, int], None]
+Watch: TypeAlias = Callable[[int, int], None]
 """Called with the number of layers read so far and of all layers."""
 
 
 @contextmanager
-def layers(reference: str, *, quiet: bool) -> Iterator[Report | None]:
+def layers(reference: str, *, quiet: bool) -> Iterator[Watch | None]:
     """A bar of the layers that were read, which disappears at the end; None where nobody watches."""
     if quiet or not sys.stderr.isatty():
         yield None

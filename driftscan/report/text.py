@@ -23,7 +23,8 @@ _MANY_PACKAGES = 4
 """Packages with the same single kind of finding that are put under one heading."""
 _LIKE_PACKAGES = 8
 _NOTES = 12
-_INSTRUCTION_LINES = 3
+_INSTRUCTION = 300
+"""Columns of an instruction that are shown."""
 _Kind: TypeAlias = tuple[Severity, str, LayerId | None]
 
 _DETAIL = 10
@@ -169,7 +170,7 @@ def _alike(findings: Sequence[Finding], view: View, *, mixed: bool) -> list[str]
 
 
 def _detail(label: str, text: str, view: View) -> list[str]:
-    most = _INSTRUCTION_LINES if label.startswith("layer") and not view.verbose else None
+    most = -(-_INSTRUCTION // view.width) if label.startswith("layer") and not view.verbose else None
     padded = _hang(view) + label + " " * max(_DETAIL - columns(label), 1)
     rest = " " * columns(padded) if view.width >= NARROW else _hang(view) + "  "
     return _labelled(padded, Style.FAINT, [Span(text)], rest, view, most=most)
