@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import driftscan
-from driftscan import lock, report
+from driftscan import image, lock, report
 
 PACKAGE = Path(driftscan.__file__).parent
 IMPURE = {"api", "cli", "image", "__init__.py", "__main__.py"}
@@ -76,6 +76,19 @@ def _defining(room: str, *names: str) -> set[str]:
 def test_every_lock_format_is_registered() -> None:
     registered = {form.parse.__module__.rpartition(".")[2] for form in lock.FORMATS}
     assert registered == _defining("lock", "matches", "parse")
+
+
+def test_every_image_source_is_registered() -> None:
+    """A source is a function of what stands behind its scheme, a platform and limits, that opens an image."""
+    openers = {
+        f"driftscan.image.{path.stem}.{node.name}"
+        for path in (PACKAGE / "image").glob("*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+        if ast.unparse(node.returns or ast.Constant(None)) == "Image"
+        and [argument.arg for argument in node.args.args][1:] == ["platform", "limits"]
+    }
+    assert {f"{opener.__module__}.{opener.__name__}" for opener in image.SOURCES.values()} == openers
 
 
 def test_every_report_format_is_registered() -> None:
