@@ -98,7 +98,7 @@ def test_other_ends(
     assert capsys.readouterr().err.startswith(said)
 
 
-def test_who_reads_stdout_may_go(tmp_path: Path) -> None:
+def test_who_reads_stdout_may_go() -> None:
     code = (
         "import sys; from driftscan import api; from driftscan.cli import main; from tests.builders import reports\n"
         "api.compare = lambda *a, **k: reports.many()\n"
@@ -109,6 +109,24 @@ def test_who_reads_stdout_may_go(tmp_path: Path) -> None:
     result = subprocess.run([sys.executable, "-c", code], stdout=writing, stderr=subprocess.PIPE, check=False)
     os.close(writing)
     assert (result.returncode, result.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize(("streams", "code"), [(">&-", 1), (">&- 2>&-", 1), ("2>&-", 1)])
+def test_streams_that_the_caller_closed(streams: str, code: int) -> None:
+    program = (
+        "from driftscan import api; from driftscan.cli import main; from tests.builders import reports\n"
+        "api.compare = lambda *a, **k: reports.many()\n"
+        "main(['compare', 'uv.lock', 'shop:1.4'])"
+    )
+    command = ["sh", "-c", f'"$0" -c "$1" {streams}', sys.executable, program]
+    result = subprocess.run(command, capture_output=True, check=False)
+    assert (result.returncode, result.stderr) == (code, b"")
+
+
+def test_an_error_with_no_stderr() -> None:
+    command = ["sh", "-c", '"$0" -m driftscan compare nowhere.lock shop:1.4 2>&-', sys.executable]
+    result = subprocess.run(command, capture_output=True, check=False)
+    assert (result.returncode, result.stdout) == (2, b"")
 
 
 def test_a_full_disk(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:

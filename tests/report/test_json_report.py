@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from driftscan.finding import Severity
 from driftscan.model.image import LayerId
@@ -100,3 +102,15 @@ def test_fingerprints_of_findings_that_differ_in_words_only_differ() -> None:
     one, two = fingerprints(twins)
     assert one != two
     assert fingerprints(twins[::-1]) == (two, one)
+
+
+@given(st.text(alphabet=st.characters(codec=None), min_size=1))
+def test_any_text_gives_json_that_encodes(untrusted: str) -> None:
+    finding = replace(
+        reports.MISMATCH, message=untrusted, package=untrusted, path=untrusted, locked=(untrusted,), chain=(untrusted,)
+    )
+    rendered = json_report.render(reports.report(finding), View())
+    assert rendered.isascii()
+    (shown,) = json.loads(rendered)["findings"]
+    assert shown["message"].encode("utf-8")
+    assert shown["message"] == shown["package"] == shown["path"] == shown["locked"][0] == shown["chain"][0]
