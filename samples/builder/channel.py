@@ -16,7 +16,7 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rattler.index import index_fs
@@ -32,6 +32,8 @@ class CondaRecipe:
     version: str
     build: str
     files: Mapping[str, bytes]
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Symlinks below the prefix, with their targets."""
     depends: tuple[str, ...] = ()
     noarch: bool = True
 
@@ -58,7 +60,7 @@ def write_package(channel: Path, recipe: CondaRecipe) -> None:
             "size_in_bytes": len(data),
         }
         for path, data in recipe.files.items()
-    ]
+    ] + [{"_path": path, "path_type": "softlink"} for path in recipe.links]
     info: dict[str, object] = {"index.json": index, "paths.json": {"paths": paths, "paths_version": 1}}
     if recipe.noarch:
         index["noarch"] = "python"
@@ -71,6 +73,10 @@ def write_package(channel: Path, recipe: CondaRecipe) -> None:
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(data), 0o755 if name.startswith("bin/") else 0o644
             archive.addfile(member, io.BytesIO(data))
+        for name, link in recipe.links.items():
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.SYMTYPE, link
+            archive.addfile(member)
 
 
 def wheel_files(requirement: str) -> dict[str, bytes]:
@@ -89,22 +95,24 @@ def wheel_files(requirement: str) -> dict[str, bytes]:
 def make_channel(folder: Path, python: bytes, sysconfigdata: Mapping[str, bytes]) -> None:
     """Write packages and repodata below `folder`."""
     interpreter = {"bin/python3.11": python} | {f"lib/python3.11/{name}": data for name, data in sysconfigdata.items()}
-    needs_python = ("python >=3.9",)
+    links = dict.fromkeys(("bin/python", "bin/python3"), "python3.11")
+
+    def pure(name: str, version: str, build: str) -> CondaRecipe:
+        return CondaRecipe(
+            name=name,
+            version=version,
+            build=build,
+            files=wheel_files(f"{name}=={version}"),
+            depends=("python >=3.9",),
+        )
+
     recipes = [
-        CondaRecipe(name="python", version=PYTHON, build="h0_0", files=interpreter, noarch=False),
-        CondaRecipe(name="six", version="1.17.0", build="py_0", files=wheel_files("six==1.17.0"), depends=needs_python),
-        CondaRecipe(
-            name="tabulate", version="0.9.0", build="py_0", files=wheel_files("tabulate==0.9.0"), depends=needs_python
-        ),
-        CondaRecipe(
-            name="tabulate", version="0.9.0", build="py_1", files=wheel_files("tabulate==0.9.0"), depends=needs_python
-        ),
-        CondaRecipe(
-            name="tomli", version="2.0.1", build="py_0", files=wheel_files("tomli==2.0.1"), depends=needs_python
-        ),
-        CondaRecipe(
-            name="tomli", version="2.0.2", build="py_0", files=wheel_files("tomli==2.0.2"), depends=needs_python
-        ),
+        CondaRecipe(name="python", version=PYTHON, build="h0_0", files=interpreter, links=links, noarch=False),
+        pure("six", "1.17.0", "py_0"),
+        pure("tabulate", "0.9.0", "py_0"),
+        pure("tabulate", "0.9.0", "py_1"),
+        pure("tomli", "2.0.1", "py_0"),
+        pure("tomli", "2.0.2", "py_0"),
     ]
     for recipe in recipes:
         write_package(folder, recipe)
