@@ -245,14 +245,21 @@ _HTPASSWD = ("reader", "correct-horse", "$2b$05$abcdefghijklmnopqrstuuZ0Fx87Pb/A
 
 
 @contextmanager
-def registry(folder: Path, *, private: bool = False) -> Iterator[Registry]:
-    """A registry on a free loopback port; a private one asks for basic authentication."""
+def registry(
+    folder: Path, *, private: bool = False, certificate: Path | None = None, key: Path | None = None
+) -> Iterator[Registry]:
+    """A registry on a free loopback port; a private one asks for basic authentication, one with a certificate
+    speaks TLS only.
+    """
     port = free_port()
+    http: dict[str, object] = {"addr": f"127.0.0.1:{port}", "secret": "unused"}
+    if certificate:
+        http["tls"] = {"certificate": str(certificate), "key": str(key)}
     config: dict[str, object] = {
         "version": "0.1",
         "log": {"level": "warn"},
         "storage": {"filesystem": {"rootdirectory": str(folder / "registry")}},
-        "http": {"addr": f"127.0.0.1:{port}", "secret": "unused"},
+        "http": http,
     }
     username, password, digest = _HTPASSWD
     if private:

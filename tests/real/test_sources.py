@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from driftscan.errors import NotFoundError
+from driftscan.errors import NotFoundError, UnreachableError
 from driftscan.image import Limits, layer_ids, open_image, scan
 from driftscan.inventory import wants
 from driftscan.model.image import LayerId, LayerIndex
 from driftscan.rootfs import Node, RootFS
 from tests.real.daemons import Docker, Podman, Registry, run, tool
+from tests.real.daemons import registry as registry_service
 
 pytestmark = pytest.mark.real
 
@@ -169,6 +170,24 @@ def test_private_registry(
     monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "auth.json"))
 
     same(read(f"registry:{reference}"), "registry")
+
+
+def test_a_registry_with_a_certificate_of_its_own(
+    archive: Path, same: Same, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    request: list[str | Path] = [tool("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=tests"]
+    run([*request, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate])
+    with registry_service(tmp_path, certificate=certificate, key=key) as service:
+        reference = service.copy_from(f"docker-archive:{archive}", "contract:1.4")
+        with pytest.raises(UnreachableError) as caught:
+            read(f"registry:{reference}")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        same(read(f"registry:{reference}"), "registry")
+
+    assert str(caught.value).startswith(f"https://{service.url}: TLS failed (")
+    assert "certificate verify failed" in str(caught.value)
+    assert caught.value.hint == "name the bundle that has its authority in SSL_CERT_FILE"
 
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])
