@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from driftscan.graph import DependencyGraph
 from packaging.pylock import Pylock
 from packaging.tags import Tag
 
+from driftscan.graph import DependencyGraph
 from driftscan.lock.document import Document
 from driftscan.lock.pylock import parse
 from driftscan.model.lock import Request
