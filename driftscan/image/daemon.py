@@ -60,6 +60,10 @@ class Engine(NamedTuple):
     pull: str
 
 
+class _AbsentError(NotFoundError):
+    """The engine knows no image by the name it was asked for."""
+
+
 class Client:
     """Requests to one engine. Every method raises UnreachableError where the engine does not answer."""
 
@@ -140,7 +144,7 @@ class Client:
         except (ImageError, OSError):
             message = ""
         if response.status_code == 404:
-            return NotFoundError(message or "there is no such image", where=self.where)
+            return _AbsentError(message or "there is no such image", where=self.where)
         return UnreachableError(f"it answered {response.status_code} {message or response.reason}", where=self.where)
 
 
@@ -225,7 +229,7 @@ def asking(client: Client, reference: str) -> Iterator[None]:
     """Close the client where opening fails, and say what to do where the engine does not have the image."""
     try:
         yield
-    except NotFoundError as error:
+    except _AbsentError as error:
         client.close()
         raise NotFoundError(
             f"{client.engine.title} has no image {reference!r}",

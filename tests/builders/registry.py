@@ -22,7 +22,7 @@ LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 
 class Request(NamedTuple):
-    """What a client sent. `path` is without the query."""
+    """What a client sent. `path` is without the query; `query` of a POST is its form."""
 
     path: str
     query: str
@@ -44,8 +44,14 @@ class Exchange(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: FaultyServer
 
+    def do_POST(self) -> None:
+        self.serve(self.path, self.rfile.read(int(self.headers["Content-Length"])).decode())
+
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
+        self.serve(path, query)
+
+    def serve(self, path: str, query: str) -> None:
         registry = self.server.registry
         request = Request(path, query, self.headers.get("Authorization"), self.headers.get("Range"))
         registry.requests.append(request)

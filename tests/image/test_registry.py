@@ -137,6 +137,19 @@ class TestAuthentication:
             basic("anna", "secret")
         }
 
+    def test_token_for_an_identity_token(self, registry: FaultyRegistry, home: Path) -> None:
+        registry.add_image(STEPS)
+        registry.require_token()
+        registry.token = b'{"access_token": "let-me-in", "expires_in": 60}'
+        log_in(home, registry, identitytoken="refresh")
+        assert names(read(registry)) == CONTENT
+        (asked,) = [request for request in registry.requests if request.path == "/token"]
+        assert asked.authorization is None
+        assert asked.query == (
+            "service=tests&scope=repository%3Ashop%3Apull&grant_type=refresh_token&client_id=driftscan"
+            "&refresh_token=refresh"
+        )
+
     def test_an_expired_token_is_renewed(self, registry: FaultyRegistry) -> None:
         registry.add_image(STEPS)
         registry.require_token()

@@ -1,0 +1,189 @@
+"""An engine that misbehaves, on a unix socket of the test's own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import socket
+import socketserver
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from driftscan.errors import DriftscanError, ImageError, LimitError, NotFoundError, UnreachableError
+from driftscan.image import Limits, layer_ids, open_image, scan
+from driftscan.inventory import wants
+from tests.builders.archives import docker_archive, layer_tar
+
+STEPS = [("RUN touch /a", {"a": "1"}), ("RUN touch /b", {"b": "2"})]
+IDENTITY = "sha256:" + "5" * 64
+Reply = Callable[[BaseHTTPRequestHandler], None]
+
+
+class Engine(socketserver.ThreadingUnixStreamServer):
+    """Answers by path without the API's version."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path), Exchange)
+        self.host = f"unix://{path}"
+        self.replies: dict[str, Reply] = {"/version": json_reply({"ApiVersion": "1.41"})}
+
+
+class Exchange(BaseHTTPRequestHandler):
+    server: Engine
+
+    def do_GET(self) -> None:
+        path = self.path.removeprefix("/v1.41").partition("?")[0]
+        self.server.replies.get(path, json_reply({"message": f"No such image: {path}"}, 404))(self)
+
+    def address_string(self) -> str:
+        return "unix"
+
+    def log_message(self, *_: object) -> None:
+        """Silence."""
+
+
+def reply(body: bytes, status: int = 200, *, length: int | None = None) -> Reply:
+    def send(exchange: BaseHTTPRequestHandler) -> None:
+        exchange.send_response(status)
+        exchange.send_header("Content-Length", str(len(body) if length is None else length))
+        exchange.end_headers()
+        exchange.wfile.write(body)
+
+    return send
+
+
+def json_reply(document: object, status: int = 200) -> Reply:
+    return reply(json.dumps(document).encode(), status)
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    # pytest's own folders can be too long for a socket.
+    folder = Path(tempfile.mkdtemp(prefix="driftscan-"))
+    server = Engine(folder / "engine.sock")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    monkeypatch.setenv("DOCKER_HOST", server.host)
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def shop(engine: Engine, tmp_path: Path) -> Engine:
+    """An engine that has the image `shop`."""
+    diff_ids = [f"sha256:{hashlib.sha256(layer_tar(files)).hexdigest()}" for _, files in STEPS]
+    inspected = {
+        "Id": IDENTITY,
+        "Architecture": "amd64",
+        "Os": "linux",
+        "Config": {"User": "nobody"},
+        "RootFS": {"Type": "layers", "Layers": diff_ids},
+    }
+    history = [{"CreatedBy": made_by, "Comment": "", "Size": 1} for made_by, _ in reversed(STEPS)]
+    saved = docker_archive(tmp_path / "saved.tar", STEPS, User="root").read_bytes()
+    engine.replies |= {
+        "/images/shop/json": json_reply(inspected),
+        f"/images/{IDENTITY}/history": json_reply(history),
+        f"/images/{IDENTITY}/get": reply(saved),
+    }
+    return engine
+
+
+def read(limits: Limits | None = None, platform: str | None = None) -> tuple[str, list[str | None]]:
+    """The image's user, and what made each layer."""
+    limits = limits or Limits()
+    with open_image("docker:shop", limits=limits, platform=platform) as image:
+        assert [list(index.entries) for index in scan(image, wants, limits)] == [["a"], ["b"]]
+        return image.config.user, [layer.created_by for layer in layer_ids(image.config)]
+
+
+def refused(limits: Limits | None = None, platform: str | None = None) -> DriftscanError:
+    with pytest.raises(DriftscanError) as caught:
+        read(limits, platform)
+    return caught.value
+
+
+def test_an_image_is_read(shop: Engine) -> None:
+    assert read() == ("nobody", ["RUN touch /a", "RUN touch /b"])
+
+
+def test_a_history_that_leaves_it_open_is_settled_by_the_saved_configuration(shop: Engine) -> None:
+    history = [{"CreatedBy": made_by, "Size": 0} for made_by in ("RUN touch /b", "RUN true", "RUN touch /a")]
+    shop.replies[f"/images/{IDENTITY}/history"] = json_reply(history)
+    assert read() == ("root", ["RUN touch /a", "RUN touch /b"])
+
+
+def test_an_image_that_the_daemon_does_not_have(engine: Engine) -> None:
+    error = refused()
+    assert isinstance(error, NotFoundError)
+    assert str(error) == f"{engine.host}: the Docker daemon has no image 'shop'"
+    assert error.hint == "fetch it with `docker pull shop`, or read it with registry:shop"
+
+
+def test_another_platform(shop: Engine) -> None:
+    assert str(refused(platform="linux/arm64")) == "docker:shop: the image is for linux/amd64, not for linux/arm64"
+
+
+def test_an_error_of_the_daemon(shop: Engine) -> None:
+    shop.replies["/images/shop/json"] = json_reply({"message": "disk is gone"}, 500)
+    error = refused()
+    assert isinstance(error, UnreachableError)
+    assert str(error) == f"the Docker daemon at {shop.host}: it answered 500 disk is gone"
+
+
+def test_a_saved_archive_that_breaks_off(shop: Engine, tmp_path: Path) -> None:
+    saved = (tmp_path / "saved.tar").read_bytes()
+    shop.replies[f"/images/{IDENTITY}/get"] = reply(saved[:3000], length=len(saved))
+    assert isinstance(refused(), UnreachableError)
+    shop.replies[f"/images/{IDENTITY}/get"] = reply(saved[:3000])
+    assert isinstance(refused(), ImageError)
+
+
+def test_a_saved_archive_of_another_image(shop: Engine, tmp_path: Path) -> None:
+    other = docker_archive(tmp_path / "other.tar", STEPS[:1]).read_bytes()
+    shop.replies[f"/images/{IDENTITY}/get"] = reply(other)
+    error = refused()
+    assert isinstance(error, ImageError)
+    assert error.message.startswith("layer 2 (sha256:")
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"Id": 7}', b'{"Id": "sha256:../.."}', b'{"a": 1, "A": 2}'])
+def test_an_answer_that_makes_no_sense(shop: Engine, body: bytes) -> None:
+    shop.replies["/images/shop/json"] = reply(body)
+    assert isinstance(refused(), ImageError)
+
+
+def test_an_answer_without_end(shop: Engine) -> None:
+    shop.replies["/images/shop/json"] = reply(b'{"a": "' + b"a" * (1 << 20) + b'"}')
+    assert isinstance(refused(Limits(document=1 << 16)), LimitError)
+
+
+def test_what_is_no_engine(engine: Engine) -> None:
+    engine.replies["/version"] = reply(b"hello")
+    error = refused()
+    assert isinstance(error, UnreachableError)
+    assert str(error).startswith(f"DOCKER_HOST: the Docker daemon does not answer at {engine.host} (")
+
+
+def test_a_socket_that_may_not_be_used(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Forbidden(socket.socket):
+        def connect(self, *_: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+    # Tests may run as root, whom no socket forbids anything.
+    monkeypatch.setattr("driftscan.image.daemon.socket.socket", Forbidden)
+    error = refused()
+    assert str(error) == f"DOCKER_HOST: permission denied on the socket {engine.host.removeprefix('unix://')}"
+    assert error.hint == (
+        "run as a user that may use the Docker daemon, or read the image with registry: or docker-archive:"
+    )
