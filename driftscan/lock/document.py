@@ -7,14 +7,15 @@ import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from posixpath import basename
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from driftscan.errors import LockError
 
 MAX_BYTES = 32 << 20
 MAX_NESTING = 64
-_CONFLICT = re.compile(r"^(?:<{7} |={7}$|>{7} |\|{7} )", re.MULTILINE)
+_CONFLICT = re.compile(rb"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
 _POSITION = re.compile(r"\(at line (\d+), column \d+\)|\(at end of document\)")
 _TOKEN = re.compile(r"/t/[^/]+/")
 
@@ -52,13 +53,11 @@ class Document:
 
     def refuse_conflicts(self) -> None:
         """Raise LockError at the first marker of an unfinished merge."""
-        if b"<<<<<<<" not in self.data and b">>>>>>>" not in self.data:
-            return
-        text = self.text
-        if match := _CONFLICT.search(text):
+        if match := _CONFLICT.search(self.data):
+            line = self.data.count(b"\n", 0, match.start()) + 1
             raise LockError(
                 "a merge conflict was left in it",
-                where=f"{self.name}:{text.count(chr(10), 0, match.start()) + 1}",
+                where=f"{self.name}:{line}",
                 hint="resolve it, or lock again",
             )
 
@@ -71,10 +70,12 @@ def load_toml(document: Document) -> dict[str, Any]:
         raise LockError("it is empty", where=document.name, hint="lock again, or check the path")
     _check_nesting(text, document.name)
     try:
-        return tomllib.loads(text.replace("\r\n", "\n"))
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _toml_error(document.name, text, str(error)) from error
-    except (RecursionError, ValueError) as error:
+    except RecursionError as error:
+        raise LockError("it is nested too deeply to be read", where=document.name) from error
+    except ValueError as error:
         raise LockError(f"it is not readable TOML ({error})", where=document.name) from error
 
 
@@ -92,7 +93,7 @@ def _toml_error(name: str, text: str, reason: str) -> LockError:
 
 def _check_nesting(text: str, name: str) -> None:
     """Arrays and inline tables make the parser recurse; a line with that many brackets is looked at more closely."""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if line.count("[") + line.count("{") > MAX_NESTING:
             depth = 0
             for character in line:
@@ -102,10 +103,13 @@ def _check_nesting(text: str, name: str) -> None:
 
 
 def header_lines(document: Document, key: str) -> list[int]:
-    """1-based lines of the table headers `[[key]]`, in order: the n-th is that of the n-th element."""
+    """1-based lines of the table headers `[[key]]`, in order: the n-th is that of the n-th element.
+
+    Lines are counted as editors do, and TOML: form feeds and U+2028 end none.
+    """
     return [
         number
-        for number, line in enumerate(document.text.splitlines(), 1)
+        for number, line in enumerate(document.text.split("\n"), 1)
         if line.startswith("[[") and line.split("#")[0].strip() == f"[[{key}]]"
     ]
 
@@ -119,7 +123,7 @@ def clean_url(url: str) -> str:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        return url.split("#")[0].rsplit("@", 1)[-1]
+        return url.split("#")[0].split("?")[0].rsplit("@", 1)[-1]
     if not parts.scheme:
         return url
     host = (parts.hostname or "").lower()
@@ -128,3 +132,8 @@ def clean_url(url: str) -> str:
     if port is not None and (parts.scheme, port) not in (("https", 443), ("http", 80)):
         host = f"{host}:{port}"
     return urlunsplit((parts.scheme.lower(), host, _TOKEN.sub("/", parts.path).rstrip("/"), "", ""))
+
+
+def url_filename(url: str) -> str:
+    """The last part of the URL's or file's path, percent signs resolved; it can be empty."""
+    return basename(unquote(url.split("#")[0].split("?")[0]))

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from posixpath import basename
 from typing import TypeAlias
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from packaging.utils import NormalizedName, canonicalize_name
 
-from driftscan.errors import LockError
-from driftscan.lock.document import Document, clean_url, header_lines, load_toml
+from driftscan.errors import LockError, MarkerError
+from driftscan.lock.document import Document, clean_url, header_lines, load_toml, url_filename
 from driftscan.lock.table import Table
+from driftscan.markers import parse as parse_marker
 from driftscan.model.lock import (
     Artifact,
     Dependency,
@@ -76,9 +77,10 @@ def parse(document: Document) -> Lock:
         roots=roots,
         requires_python=data.text("requires-python"),
         environments=data.texts("supported-markers"),
-        extras=_names(packages, ScopeKind.EXTRA),
-        groups=_names(packages, ScopeKind.GROUP) | {root.scope.name for root in roots if root.scope.name},
+        extras=frozenset(_extras(entries, ids, members)),
+        groups=frozenset(_groups(data, entries, ids, members)),
         default_groups=_default_groups(document),
+        overrides=frozenset(_overrides(data)),
         project_name=_project_name(roots),
         unchecked=unchecked,
     )
@@ -86,6 +88,8 @@ def parse(document: Document) -> Lock:
 
 def _check_version(data: Table, name: str) -> Iterator[Unchecked]:
     version, revision = _number(data, "version"), _number(data, "revision") or 0
+    if version is None:
+        raise LockError('"version" is missing', where=name, hint="the lock is damaged; run `uv lock`")
     if version != VERSION:
         raise LockError(
             f"it is a uv.lock of version {version}",
@@ -145,11 +149,11 @@ def _origin(source: Table) -> Origin:
 
 def _git_origin(url: str) -> Origin:
     """`URL?rev=REQUESTED&subdirectory=PATH#COMMIT`."""
-    parts = urlsplit(url)
-    query = parse_qs(parts.query)
+    address, _, commit = url.partition("#")
+    query = parse_qs(address.partition("?")[2])
     reference = next((query[key][0] for key in ("rev", "tag", "branch") if key in query), None)
     subdirectory = query.get("subdirectory", [None])[0]
-    return Origin(OriginKind.VCS, clean_url(url), unquote(parts.fragment) or None, reference, subdirectory)
+    return Origin(OriginKind.VCS, clean_url(url), unquote(commit) or None, reference, subdirectory)
 
 
 def _by_name(ids: Iterable[PackageId]) -> _Index:
@@ -185,7 +189,7 @@ def _artifacts(entry: Table) -> Iterator[Artifact]:
     sdist = entry.table("sdist")
     for file in (*files, sdist) if sdist.values else files:
         location = file.text("url") or file.text("path")
-        name = file.text("filename") or (basename(unquote(urlsplit(location).path)) if location else None)
+        name = file.text("filename") or (url_filename(location) if location else None)
         digest = file.text("hash")
         yield Artifact(
             filename=name,
@@ -227,11 +231,21 @@ def _dependency(edge: Table, line: int | None, scope: Scope, index: _Index) -> D
     return Dependency(
         name=name,
         extras=frozenset(map(canonicalize_name, edge.texts("extra"))),
-        marker=edge.text("marker"),
+        marker=_marker(edge),
         scope=scope,
         candidates=(_resolve(edge, name, index),),
         line=line,
     )
+
+
+def _marker(edge: Table) -> str | None:
+    text = edge.text("marker")
+    if text is not None:
+        try:
+            parse_marker(text)
+        except MarkerError as error:
+            raise LockError(error.message, where=edge.where, hint="the lock is damaged; run `uv lock`") from error
+    return text
 
 
 def _resolve(edge: Table, name: NormalizedName, index: _Index) -> PackageId:
@@ -280,20 +294,44 @@ def _manifest_root(entry: Table, scope: Scope, index: _Index) -> Dependency:
         name=name,
         specifier=entry.text("specifier") or "",
         extras=frozenset(map(canonicalize_name, entry.texts("extras"))),
-        marker=entry.text("marker"),
+        marker=_marker(entry),
         scope=scope,
         candidates=index.get(name, ()),
     )
 
 
-def _names(packages: Iterable[Package], kind: ScopeKind) -> frozenset[str]:
-    return frozenset(
-        dependency.scope.name
-        for package in packages
-        if package.is_member
-        for dependency in package.dependencies or ()
-        if dependency.scope.kind is kind
-    )
+def _members_own(
+    entries: Iterable[Table], ids: Iterable[PackageId], members: frozenset[PackageId]
+) -> Iterator[tuple[Table, Table]]:
+    """Entries of the workspace's projects with their metadata, which some revisions leave out."""
+    for entry, key in zip(entries, ids, strict=True):
+        if key in members:
+            yield entry, entry.table("metadata")
+
+
+def _extras(entries: Iterable[Table], ids: Iterable[PackageId], members: frozenset[PackageId]) -> Iterator[str]:
+    """Extras of the members; those without a single requirement stand in the metadata only."""
+    for entry, metadata in _members_own(entries, ids, members):
+        yield from map(canonicalize_name, entry.table("optional-dependencies").values)
+        yield from map(canonicalize_name, metadata.texts("provides-extras"))
+
+
+def _groups(
+    data: Table, entries: Iterable[Table], ids: Iterable[PackageId], members: frozenset[PackageId]
+) -> Iterator[str]:
+    """Dependency groups of the members and of a workspace root that is no project, empty ones included."""
+    yield from map(canonicalize_name, data.table("manifest").table("dependency-groups").values)
+    for entry, metadata in _members_own(entries, ids, members):
+        for table in (entry, metadata):
+            for key in ("dev-dependencies", "dependency-groups", "requires-dev"):
+                yield from map(canonicalize_name, table.table(key).values)
+
+
+def _overrides(data: Table) -> Iterator[NormalizedName]:
+    """Projects whose requirements the user replaced (`override-dependencies`) or removed (`exclude-dependencies`)."""
+    manifest = data.table("manifest")
+    yield from (_name(entry) for entry in manifest.tables("overrides"))
+    yield from map(canonicalize_name, manifest.texts("excludes"))
 
 
 def _default_groups(document: Document) -> frozenset[str]:
