@@ -1,0 +1,58 @@
+"""What the README tells a reader to run does what it says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from driftscan.cli import program
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+COMMANDS = [
+    shlex.split(line)
+    for block in re.findall(r"^```\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("driftscan ")
+]
+
+
+def test_the_first_two_commands_are_the_setup_and_the_tests() -> None:
+    setup, tests = (line[2:] for line in README.splitlines() if line.startswith("$ "))
+    assert setup.startswith("python3 -m venv .venv && .venv/bin/pip install ")
+    assert tests == ".venv/bin/python -m pytest --quiet"
+
+
+def test_the_report_shown_is_that_of_the_sample() -> None:
+    assert (ROOT / "samples" / "data-science" / "expected.txt").read_text() in README
+
+
+def test_there_are_commands() -> None:
+    assert {command[1] for command in COMMANDS} == {"compare", "inspect"}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=[" ".join(command) for command in COMMANDS])
+def test_every_command_is_one_that_the_program_has(command: list[str]) -> None:
+    _, name, *arguments = command
+    with program.make_context("driftscan", [name, *arguments], resilient_parsing=False) as context:
+        subcommand = program.get_command(context, name)
+        assert subcommand is not None
+        # Parsing raises for an option that does not exist.
+        subcommand.make_context(name, arguments, parent=context)
+
+
+def test_the_python_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT)
+    (example,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    exec(compile(example, "README.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines() == [
+        "IN401 python-dateutil 8 a file of python-dateutil 4.0.0 differs from its RECORD: "
+        "/opt/venv/lib/python3.11/site-packages/dateutil/parser/_parser.py",
+        "DR202 tabulate 6 tabulate 0.10.0 is locked, 0.9.0 is installed",
+        "DR203 toolz 7 toolz 1.2.0 is installed and not locked",
+        "IN402 wrapt 9 a file of wrapt 2.5.2 is gone from the image: "
+        "/opt/venv/lib/python3.11/site-packages/wrapt/signature.py",
+    ]
