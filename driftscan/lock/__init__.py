@@ -33,10 +33,10 @@ FORMATS = (
 """Asked in this order."""
 
 _NOT_YET = {
-    "pdm.lock": "pdm export -o pylock.toml",
+    "pdm.lock": "pdm export -o requirements.txt",
     "Pipfile.lock": "pipenv requirements --hash > requirements.txt",
     "conda-lock.yml": "conda-lock render --kind explicit",
-    "pixi.lock": "pixi project export conda-explicit-spec",
+    "pixi.lock": "pixi workspace export conda-explicit-spec .",
 }
 
 

@@ -17,7 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from driftscan.errors import LockError, MarkerError
 from driftscan.lock.document import Document, clean_url, load_toml
-from driftscan.lock.requirements_lines import Line, logical_lines
+from driftscan.lock.requirements_lines import Line, decode_head, logical_lines
 from driftscan.lock.requirements_sources import Located, locate
 from driftscan.markers import parse as parse_marker
 from driftscan.model.lock import (
@@ -37,7 +37,8 @@ _NAME = re.compile(
     r"(?:.*[-_.])?(?:requirements|constraints)(?:[-_.].*)?\.(?:txt|in|lock)|.*\.txt|.*\.in", re.IGNORECASE
 )
 _ENTRY = re.compile(
-    rb"^(?:[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\])?\s*(?:===|==|>=|<=|~=|!=|<|>|@|;|$|#|\\|--)|-[a-z-])", re.MULTILINE
+    r"[ \t]*(?:[A-Za-z0-9][\w.-]*[ \t]*(?:\[[^\]\n]*\])?[ \t]*(?:[=!~]=|[<>@;#\\]|--|$)"
+    r"|-[A-Za-z-]|\.{0,2}/|(?:[a-z]+\+)?[a-z]+://)"
 )
 _HASH = re.compile(r"(sha256|sha384|sha512|sha1|md5):([0-9a-fA-F]+)")
 _VIA = re.compile(r"\s*via\b:?\s*(.*)", re.DOTALL)
@@ -46,7 +47,10 @@ _MAX_DEPTH = 32
 
 def matches(name: str, head: bytes) -> bool:
     """Whether a file can be a requirements file: by its name's end, and by a line that reads as a requirement."""
-    return _NAME.fullmatch(basename(name)) is not None and (not head.strip() or _ENTRY.search(head) is not None)
+    if _NAME.fullmatch(basename(name)) is None:
+        return False
+    lines = [line for line in decode_head(head).split("\n") if line.strip() and not line.lstrip().startswith("#")]
+    return not lines or any(_ENTRY.match(line.rstrip("\r")) for line in lines)
 
 
 def parse(document: Document) -> Lock:

@@ -79,6 +79,14 @@ def decode(document: Document) -> str:
     return _decode(document, data, "utf-8")
 
 
+def decode_head(head: bytes) -> str:
+    """The first bytes of a file, by byte order mark or as UTF-8; what is cut off or wrong is left out."""
+    for mark, encoding in _BOMS:
+        if head.startswith(mark):
+            return head[len(mark) :].decode(encoding, "ignore")
+    return head.decode("utf-8", "ignore")
+
+
 def _decode(document: Document, data: bytes, encoding: str) -> str:
     try:
         return data.decode(encoding)
