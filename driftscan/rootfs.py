@@ -162,14 +162,18 @@ class _Merger:
         resolved = _resolve(self.nodes, path)
         if resolved is None:
             raise ImageError(f"layer {number + 1} puts files below {path!r}, whose symlinks go in circles")
-        if resolved not in self.nodes:
-            parent, _, name = resolved.rpartition("/")
-            folder = self._make_folder(parent, number) if parent else ""
-            self.nodes[resolved] = Node(resolved, _IMPLICIT, number)
-            self.children.setdefault(folder, {})[name] = None
-            self.children.setdefault(resolved, {})
-        elif self.nodes[resolved].entry.kind is not EntryKind.DIRECTORY:
+        missing: list[str] = []
+        folder = resolved
+        while folder not in self.nodes:
+            missing.append(folder)
+            folder = folder.rpartition("/")[0]
+        if self.nodes[folder].entry.kind is not EntryKind.DIRECTORY:
             raise ImageError(f"layer {number + 1} puts files below {path!r}, which is not a directory")
+        for folder in reversed(missing):
+            parent, _, name = folder.rpartition("/")
+            self.nodes[folder] = Node(folder, _IMPLICIT, number)
+            self.children.setdefault(parent, {})[name] = None
+            self.children.setdefault(folder, {})
         self._folders[path] = resolved
         return resolved
 

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 from driftscan.errors import ImageError
 
+_BLOCK = 512
+"""Bytes in which a tar archive is written."""
+
 
 class Buffer:
     """Exact reads over an iterator of byte pieces; `position` counts the bytes that were taken."""
@@ -54,6 +57,10 @@ class Buffer:
             size -= step
             if size and not self._refill():
                 raise ImageError(f"the archive is cut off at byte {self.position}")
+
+    def skip_padding(self, size: int) -> None:
+        """Pass over what fills up a body of `size` bytes to a whole block; the end of the stream may cut it off."""
+        self.take_at_most(-size % _BLOCK)
 
     def drain(self) -> None:
         """Pass over everything to the end of the stream."""

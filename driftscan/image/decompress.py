@@ -7,13 +7,16 @@ a damaged trailer or anything behind the last member is an error, since a shorte
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from importlib import import_module
 from types import ModuleType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from driftscan.errors import ImageError
 from driftscan.image.limits import Limits
+
+if TYPE_CHECKING:
+    import zstandard
 
 fast_zlib: ModuleType
 try:
@@ -29,6 +32,8 @@ _PLAIN = 1 << 19
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _SKIPPABLE = range(0x184D2A50, 0x184D2A60)
+_ZSTD_PIECE = 1 << 11
+"""What goes into the zstd library at once: it expands that whole, and a bomb 32,000 times."""
 _AUTO_GZIP = 31
 """Window bits that make zlib read a gzip header and check the trailer."""
 
@@ -109,20 +114,23 @@ def _unzstd(data: bytes, raw: Iterator[bytes], limits: Limits) -> Iterator[bytes
             if int.from_bytes(data[:4], "little") in _SKIPPABLE:
                 data = _skip(data, raw)
                 continue
-            frame = decompressor.decompressobj()
-            while True:
-                # A piece of 32 KiB at a time: zstd expands each whole, and a bomb 10,000 times.
-                plain = frame.decompress(data[: 1 << 15])
-                if plain:
-                    yield plain
-                if frame.eof:
-                    data = frame.unused_data + data[1 << 15 :] or next(raw, b"")
-                    break
-                data = data[1 << 15 :] or next(raw, b"")
-                if not data:
-                    raise ImageError("the zstd data is cut off before its end")
+            data = yield from _frame(decompressor.decompressobj(), data, raw)
     except zstandard.ZstdError as error:
         raise ImageError(f"the zstd data is damaged ({error})") from error
+
+
+def _frame(frame: zstandard.ZstdDecompressionObj, data: bytes, raw: Iterator[bytes]) -> Generator[bytes, None, bytes]:
+    """The content of one frame that begins with `data`; returns what follows it."""
+    while True:
+        for start in range(0, len(data), _ZSTD_PIECE):
+            plain = frame.decompress(data[start : start + _ZSTD_PIECE])
+            for offset in range(0, len(plain), _PLAIN):
+                yield plain[offset : offset + _PLAIN]
+            if frame.eof:
+                return frame.unused_data + data[start + _ZSTD_PIECE :] or next(raw, b"")
+        data = next(raw, b"")
+        if not data:
+            raise ImageError("the zstd data is cut off before its end")
 
 
 def _skip(data: bytes, raw: Iterator[bytes]) -> bytes:

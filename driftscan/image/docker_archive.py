@@ -27,6 +27,7 @@ from driftscan.image.tarheader import BLOCK, Headers
 MANIFEST = "manifest.json"
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
 _FILE = ord("0")
+_GZIP = b"\x1f\x8b"
 _DOCUMENTS = (".json", "VERSION", "repositories", "oci-layout")
 
 
@@ -123,12 +124,13 @@ def arrivals(stream: Stream, limits: Limits) -> Iterator[Arrival]:
     while (header := headers.next()) is not None:
         body = _Body(buffer, header.size)
         name = header.name.decode("utf-8", "surrogateescape")
-        if header.flag == _FILE and header.size >= BLOCK and not name.endswith(_DOCUMENTS):
-            head = body.read(1)
-            if head != b"{":
+        if header.flag == _FILE and not name.endswith(_DOCUMENTS):
+            head = body.read(2)
+            # An empty layer takes a block uncompressed, and less than that compressed.
+            if not head.startswith(b"{") and (header.size >= BLOCK or head == _GZIP):
                 yield Arrival(_Prefixed(head, body), _promised_digest(name))
         body.skip()
-        buffer.skip(-header.size % BLOCK)
+        buffer.skip_padding(header.size)
     buffer.drain()
 
 

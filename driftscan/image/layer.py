@@ -9,7 +9,7 @@ from driftscan import elf
 from driftscan.errors import ImageError
 from driftscan.image.buffer import Buffer
 from driftscan.image.limits import Limits
-from driftscan.image.tarheader import BLOCK, Header, Headers
+from driftscan.image.tarheader import Header, Headers
 from driftscan.model.image import ElfFacts, Entry, EntryKind, Keep, LayerIndex, Wants
 
 _WHITEOUT = ".wh."
@@ -17,7 +17,6 @@ _OPAQUE = ".wh..wh..opq"
 _AUFS_META = ".wh..wh."
 _KINDS = {
     ord("0"): EntryKind.FILE,
-    ord("7"): EntryKind.FILE,
     ord("1"): EntryKind.HARDLINK,
     ord("2"): EntryKind.SYMLINK,
     ord("3"): EntryKind.OTHER,
@@ -46,6 +45,8 @@ class _LayerReader:
         self._buffer = buffer
         self._wants = wants
         self._limits = limits
+        self._folders: set[str] = set()
+        self._names = 0
 
     def run(self) -> None:
         headers = Headers(self._buffer, self._limits)
@@ -60,7 +61,7 @@ class _LayerReader:
                 if error.where is None:
                     error.where = f"entry {_shown(header.name)}"
                 raise
-            self._buffer.skip(-header.size % BLOCK)
+            self._buffer.skip_padding(header.size)
         self._buffer.drain()
 
     def _add(self, header: Header) -> None:
@@ -75,10 +76,21 @@ class _LayerReader:
             raise ImageError(f"its type {chr(header.flag)!r} is none that a container runtime unpacks")
         if not path and kind is not EntryKind.DIRECTORY:
             raise ImageError("it puts something other than a directory in the place of the root")
+        self._count(path, parent)
         entry = self._entry(path, kind, header)
         # Last one wins, and what comes later must see it in its new place of the order.
         self.entries.pop(path, None)
         self.entries[path] = entry
+
+    def _count(self, path: str, parent: str) -> None:
+        """Count the length of all paths that come into being, also of directories without an entry of their own."""
+        self._names += len(path)
+        while parent and parent not in self._folders:
+            self._folders.add(parent)
+            self._names += len(parent)
+            parent = parent.rpartition("/")[0]
+        if self._names > self._limits.names:
+            self._limits.check("names", self._names, "the length of all paths together")
 
     def _whiteout(self, parent: str, name: str) -> None:
         if name == _OPAQUE:
@@ -100,8 +112,12 @@ class _LayerReader:
         if kind is EntryKind.HARDLINK:
             target = _path(header.link, self._limits)
             linked = self.entries.get(target)
+            if linked is None:
+                return Entry(kind, header.mode, target=target)
+            if linked.kind is EntryKind.DIRECTORY:
+                raise ImageError(f"it is a hardlink to {_shown(header.link)}, which is a directory")
             # Resolved now, since a later entry of this layer may take the target's name.
-            return linked if linked is not None else Entry(kind, header.mode, target=target)
+            return linked
         return Entry(kind, header.mode)
 
     def _file(self, path: str, header: Header) -> Entry:
@@ -115,23 +131,23 @@ class _LayerReader:
     def _body(self, size: int, keep: Keep) -> tuple[str, bytes | None, ElfFacts | None]:
         """Digest, kept content and ELF facts of a body; no more of it in memory than these ask for."""
         digest = hashlib.sha256()
-        head = self._buffer.take(min(size, 4))
-        held = self._limits.elf if head == _ELF_MAGIC else 0
-        if 0 < size <= keep.limit:
-            held = max(held, size)
+        head = self._buffer.take(min(size, len(_ELF_MAGIC)))
         digest.update(head)
-        kept, room = [head], held - len(head)
+        capture = elf.Capture(self._limits.elf) if head == _ELF_MAGIC else None
+        if capture is not None:
+            capture.feed(head)
+        kept = [head] if size <= keep.limit else None
         for piece in self._buffer.pieces(size - len(head)):
             digest.update(piece)
-            if room > 0:
-                kept.append(piece[:room])
-                room -= len(piece)
-        data = b"".join(kept)
+            if kept is not None:
+                kept.append(piece)
+            if capture is not None:
+                capture.feed(piece)
         content = None
-        if size <= keep.limit:
+        if kept is not None:
+            data = b"".join(kept)
             content = keep.reduce(data) if keep.reduce is not None else data
-        facts = elf.parse(data) if head == _ELF_MAGIC else None
-        return digest.hexdigest(), content, facts
+        return digest.hexdigest(), content, capture.facts() if capture is not None else None
 
 
 def _path(name: bytes, limits: Limits) -> str:

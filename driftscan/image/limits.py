@@ -26,8 +26,10 @@ class Limits:
     header: int = MIB
     """All extension headers before one entry: PAX records, GNU long names."""
     path: int = 4096
+    names: int = 256 * MIB
+    """All paths of a layer together, with those of directories that only other paths speak of."""
     elf: int = 64 * MIB
-    """Of a larger ELF file only the beginning is looked at."""
+    """Of a larger ELF file only some segments are looked at."""
     zstd_window: int = 128 * MIB
     nesting: int = 64
     """Levels of nesting in JSON."""

@@ -7,7 +7,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -53,11 +53,14 @@ class _Meter:
         self._lock = threading.Lock()
         self._inflated = 0
         self._done = 0
+        self.stopped = threading.Event()
 
     def inflate(self, size: int) -> None:
         with self._lock:
             self._inflated += size
         self.limits.check("image_size", self._inflated, "the image, inflated,", self.reference)
+        if self.stopped.is_set():
+            raise ImageError("another layer could not be read")
 
     def finish(self) -> None:
         with self._lock:
@@ -91,8 +94,12 @@ def _scan_blobs(
     with ThreadPoolExecutor(max_workers=min(_WORKERS, os.cpu_count() or 1)) as pool:
         futures = {position: pool.submit(read, position) for position in order}
         try:
+            for finished in as_completed(futures.values()):
+                finished.result()
             return tuple(futures[position].result() for position in range(len(blobs)))
         except BaseException:
+            # What other threads have begun ends at its next piece.
+            meter.stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 

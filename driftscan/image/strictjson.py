@@ -11,6 +11,8 @@ from driftscan.errors import ImageError
 from driftscan.image.limits import Limits
 
 JsonObject: TypeAlias = Mapping[str, object]
+_FREE_KEYS = frozenset(("labels", "annotations", "exposedports", "volumes", "auths", "credhelpers"))
+"""Members whose keys the image's author chooses."""
 _STRUCTURE = re.compile(rb'[\[\]{}]|"(?:[^"\\]|\\.)*+"', re.DOTALL)
 """Brackets, and strings as a whole, so that brackets inside them do not count."""
 
@@ -18,17 +20,18 @@ _STRUCTURE = re.compile(rb'[\[\]{}]|"(?:[^"\\]|\\.)*+"', re.DOTALL)
 def load_object(data: bytes, what: str, limits: Limits) -> JsonObject:
     """A JSON object; `what` names it in errors.
 
-    Rejected are: more than the `document` limit, deeper nesting than `nesting`, keys that are equal or differ in
-    case only, NaN and infinities, and anything but an object at the top.
+    Rejected are: more than the `document` limit, deeper nesting than `nesting`, equal keys in one object, keys that
+    differ in case only (in labels and the like they are free), NaN and infinities, and anything but an object at the
+    top.
     """
     limits.check("document", len(data), what)
     _check_nesting(data, what, limits)
 
     def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
-        folded = {key.casefold() for key, _ in items}
-        if len(folded) < len(items):
-            raise ImageError(f"{what} has a key twice, or two keys that differ only in case")
-        return dict(items)
+        found = dict(items)
+        if len(found) < len(items):
+            raise ImageError(f"{what} has a key twice")
+        return found
 
     def constant(text: str) -> object:
         raise ImageError(f"{what} holds {text}, which is not JSON")
@@ -39,7 +42,21 @@ def load_object(data: bytes, what: str, limits: Limits) -> JsonObject:
         raise ImageError(f"{what} is not valid JSON ({error})") from error
     if not isinstance(document, dict):
         raise ImageError(f"{what} is not a JSON object")
+    _check_case(document, what)
     return document
+
+
+def _check_case(document: JsonObject, what: str) -> None:
+    """Go's JSON reader takes `Layers` for `layers`; a document that has both is two documents in one."""
+    pending: list[object] = [document]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, list):
+            pending += value
+        elif isinstance(value, dict):
+            if len({key.casefold() for key in value}) < len(value):
+                raise ImageError(f"{what} has two keys that differ only in case")
+            pending += (item for key, item in value.items() if key.casefold() not in _FREE_KEYS)
 
 
 def _check_nesting(data: bytes, what: str, limits: Limits) -> None:

@@ -6,23 +6,27 @@ a layer never reads as something else than what a container would see.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple, TypeVar
 
 from driftscan.errors import ImageError
+from driftscan.image import tarsparse
 from driftscan.image.buffer import Buffer
 from driftscan.image.limits import Limits
+from driftscan.image.tarpax import integer, octal, records, verify_values
 
 T = TypeVar("T")
 BLOCK = 512
 ZERO_BLOCK = bytes(BLOCK)
 _BLANKED_CHECKSUM = b" " * 8
-_MAX_SIZE = 1 << 62
 _HEADER_ONLY = frozenset(b"123456")
-_SPARSE_IN_HEADER, _SPARSE_IN_EXTENSION = 4, 21
+_ORDINARY_NUMBERS = re.compile(rb"([0-7]{7})\0(?:[0-7]{7}\0){2}([0-7]{11})\0[0-7]{11}\0")
+"""Mode, owner, group, size and time as nearly every program writes them."""
+_ORDINARY_DEVICE = (b"\0" * 16, b"0000000\0" * 2)
 
 
 class Header(NamedTuple):
-    """One entry: type flag, name and link target as bytes, mode, and bytes of its body.
+    """One entry: type flag, name and link target as bytes, permission bits, and bytes of its body.
 
     `logical_size` is what the file has when unpacked; it is larger than `size` for a sparse file only, and `sparse`
     says that the body holds its data fragments alone.
@@ -56,23 +60,24 @@ class Headers:
         while (block := self._block()) is not None:
             flag = block[156]
             if flag not in b"xgLK":
-                return self._finish(block, pax or {}, long_name, long_link)
+                return self._finish(block, pax or {}, long_name or b"", long_link or b"")
             data = self._extension(block)
             extended += BLOCK + len(data)
             self._limits.check("header", extended, "the extension headers before one entry")
             if flag == ord("g"):
                 _refuse_global(data)
+                # It stands as an entry of its own: what was said before it is not about the next one.
+                pax = long_name = long_link = None
             elif flag == ord("x"):
-                pax = _once(pax, _pax_records(data), "pax header")
+                pax = _once(pax, records(data), "pax header")
             elif flag == ord("L"):
                 long_name = _once(long_name, _text(data), "GNU long name")
             else:
                 long_link = _once(long_link, _text(data), "GNU long link")
-        if extended:
-            raise ImageError("the archive ends behind an extension header")
         return None
 
     def _block(self) -> bytes | None:
+        """A header block whose checksum fits; None at the end: two blocks of zeros, or nothing more at all."""
         block = self._buffer.take_at_most(BLOCK)
         if not block:
             return None
@@ -86,46 +91,45 @@ class Headers:
         return block
 
     def _extension(self, block: bytes) -> bytes:
-        size = _number(block[124:136], "size")
+        _, size = _mode_and_size(block)
         self._limits.check("header", size, "an extension header")
         data = self._buffer.take(size)
-        self._buffer.skip(-size % BLOCK)
+        self._buffer.skip_padding(size)
         return data
 
-    def _finish(self, block: bytes, pax: dict[bytes, bytes], name: bytes | None, link: bytes | None) -> Header:
-        flag = block[156] or ord("0")
-        size = _number(block[124:136], "size")
-        if b"size" in pax:
-            size = _decimal(pax[b"size"], "size")
+    def _finish(self, block: bytes, pax: dict[bytes, bytes], name: bytes, link: bytes) -> Header:
+        mode, size = _mode_and_size(block)
+        verify_values(pax)
+        if digits := pax.get(b"size"):
+            size = integer(digits, "size")
+        # The name of GNU's own extension counts before that of a pax record.
+        path = name or pax.get(b"path") or _name(block)
+        target = link or pax.get(b"linkpath") or _text(block[157:257])
+        flag = block[156]
+        if flag == 0:
+            flag = ord("5") if path.endswith(b"/") else ord("0")
         if flag in _HEADER_ONLY:
             size = 0
-        # GNU tar's own extensions come before pax records of the same entry.
-        path = pax.get(b"path") or (name if name is not None else _name(block))
-        target = pax.get(b"linkpath") or (link if link is not None else _text(block[157:257]))
-        if block[156] == 0 and path.endswith(b"/"):
-            flag = ord("5")
-        header = Header(flag, path, target, _number(block[100:108], "mode"), size, size, sparse=False)
-        if flag == ord("S"):
-            return self._old_sparse(block, header)
-        return _pax_sparse(header, pax)
+        if size < 0:
+            raise ImageError("a header has a negative size")
+        return self._sparse(block, Header(flag, path, target, mode, size, size, sparse=False), pax)
 
-    def _old_sparse(self, block: bytes, header: Header) -> Header:
-        """Old GNU sparse: the map stands in the header and, where it says so, in blocks behind it."""
-        if block[257:265] != b"ustar  \0":
-            raise ImageError("a sparse file has no GNU header")
-        fragments, more = block[386:482], block[482]
-        entries = [fragments[start : start + 24] for start in range(0, 24 * _SPARSE_IN_HEADER, 24)]
-        extended = 0
-        while more:
-            extended += BLOCK
-            self._limits.check("header", extended, "the map of a sparse file")
-            extension = self._buffer.take(BLOCK)
-            entries += [extension[start : start + 24] for start in range(0, 24 * _SPARSE_IN_EXTENSION, 24)]
-            more = extension[504]
-        logical = _number(block[483:495], "size of a sparse file")
-        pairs = [(_number(entry[:12], "offset"), _number(entry[12:], "size")) for entry in entries if entry[0]]
-        _verify_sparse(pairs, header.size, logical)
-        return header._replace(flag=ord("0"), logical_size=logical, sparse=True)
+    def _sparse(self, block: bytes, header: Header, pax: dict[bytes, bytes]) -> Header:
+        if header.flag == ord("S"):
+            if _format(block) != "gnu":
+                raise ImageError("a sparse file has no GNU header")
+            logical, fragments = tarsparse.read_old(block, self._buffer, self._limits)
+            tarsparse.verify(fragments, header.size, logical)
+            return header._replace(flag=ord("0"), logical_size=logical, sparse=True)
+        found = tarsparse.read_pax(pax, header.size, self._buffer, self._limits)
+        if found is None:
+            return header
+        if header.flag in _HEADER_ONLY:
+            raise ImageError("something other than a file is called sparse")
+        tarsparse.verify(found.fragments, found.stored, found.logical)
+        return header._replace(
+            name=found.name or header.name, size=found.stored, logical_size=found.logical, sparse=True
+        )
 
 
 def _once(old: T | None, new: T, what: str) -> T:
@@ -135,34 +139,50 @@ def _once(old: T | None, new: T, what: str) -> T:
 
 
 def _verify_checksum(block: bytes, position: int) -> None:
-    stored = _number(block[148:156], "checksum")
+    try:
+        stored = octal(block[148:156], "checksum")
+    except ImageError:
+        stored = -1
     blanked = block[:148] + _BLANKED_CHECKSUM + block[156:]
-    total = sum(blanked)
+    unsigned = sum(blanked)
     # Old implementations summed signed characters; each byte over 127 then counts 256 less.
-    if stored != total and stored != total - 256 * sum(byte > 127 for byte in blanked):
+    if stored != unsigned and stored != unsigned - 256 * sum(byte > 127 for byte in blanked):
         raise ImageError(f"the header at byte {position} has a wrong checksum")
 
 
+def _mode_and_size(block: bytes) -> tuple[int, int]:
+    """Permission bits and size; the other numbers of the header must be numbers too."""
+    if _format(block) != "v7" and block[329:345] not in _ORDINARY_DEVICE:
+        _number(block[329:337], "device number")
+        _number(block[337:345], "device number")
+    ordinary = _ORDINARY_NUMBERS.match(block, 100)
+    if ordinary is not None:
+        return int(ordinary[1], 8) & 0o7777, int(ordinary[2], 8)
+    for start, end, what in ((108, 116, "owner"), (116, 124, "group"), (136, 148, "time")):
+        _number(block[start:end], what)
+    size = _number(block[124:136], "size")
+    if size < 0:
+        raise ImageError("a header has a negative size")
+    return _number(block[100:108], "mode") & 0o7777, size
+
+
+def _format(block: bytes) -> str:
+    magic = block[257:263]
+    if magic == b"ustar\0":
+        return "star" if block[508:512] == b"tar\0" else "ustar"
+    return "gnu" if magic + block[263:265] == b"ustar  \0" else "v7"
+
+
 def _number(field: bytes, what: str) -> int:
-    """A numeric field: octal digits, or base-256 where the first bit is set (GNU)."""
-    if field[0] & 0x80:
-        value = int.from_bytes(field, "big") & ((1 << (8 * len(field) - 1)) - 1)
-        if field[0] & 0x40:
-            raise ImageError(f"a header has a negative {what}")
-    else:
-        digits = field.strip(b" \0").split(b"\0", 1)[0]
-        if digits.strip(b"01234567"):
-            raise ImageError(f"a header has the {what} {digits!r}, which is not octal")
-        value = int(digits or b"0", 8)
-    if value > _MAX_SIZE:
-        raise ImageError(f"a header has a {what} of {value}, which is past anything real")
+    """A numeric field: octal digits, or a two's complement number where the first bit is set (GNU's base-256)."""
+    if not field[0] & 0x80:
+        return octal(field, what)
+    value = int.from_bytes(field, "big") & ((1 << (8 * len(field) - 1)) - 1)
+    if field[0] & 0x40:
+        value -= 1 << (8 * len(field) - 1)
+    if not -(1 << 63) <= value < 1 << 63:
+        raise ImageError(f"a header has a {what} of more than 64 bits")
     return value
-
-
-def _decimal(digits: bytes, what: str) -> int:
-    if not digits.isdigit() or len(digits) > 19 or int(digits) > _MAX_SIZE:
-        raise ImageError(f"a pax header has the {what} {digits[:40]!r}")
-    return int(digits)
 
 
 def _text(field: bytes) -> bytes:
@@ -171,65 +191,35 @@ def _text(field: bytes) -> bytes:
 
 def _name(block: bytes) -> bytes:
     name = _text(block[:100])
-    if block[257:263] != b"ustar\0":
-        return name
-    # The star format keeps times where ustar has the end of the prefix.
-    prefix = _text(block[345:476] if block[508:512] == b"tar\0" else block[345:500])
+    kind = _format(block)
+    if kind == "ustar":
+        prefix = _text(block[345:500])
+    elif kind == "star":
+        # It keeps times where ustar has the end of the prefix.
+        for start in (476, 488):
+            _number(block[start : start + 12], "time")
+        prefix = _text(block[345:476])
+    elif kind == "gnu":
+        prefix = _misplaced_prefix(block)
+    else:
+        prefix = b""
     return prefix + b"/" + name if prefix else name
 
 
-def _pax_records(data: bytes) -> dict[bytes, bytes]:
-    """Records of `length key=value newline`; the last one of a key counts."""
-    records: dict[bytes, bytes] = {}
-    fragments: list[bytes] = []
-    while data:
-        digits, space, _ = data.partition(b" ")
-        length = int(digits) if digits.isdigit() and len(digits) < 8 else 0
-        record = data[len(digits) + 1 : length]
-        key, equals, value = record[:-1].partition(b"=")
-        if not space or length > len(data) or not record.endswith(b"\n") or not equals or not key or b"\0" in key:
-            raise ImageError("a pax header has a malformed record")
-        if key in (b"path", b"linkpath", b"uname", b"gname") and b"\0" in value:
-            raise ImageError(f"the pax record {key.decode()} holds a NUL byte")
-        if key in (b"GNU.sparse.offset", b"GNU.sparse.numbytes"):
-            # Version 0.0 repeats these keys for each fragment instead of listing them in one map.
-            fragments.append(value)
-        records[key] = value
-        data = data[length:]
-    if fragments:
-        records[b"GNU.sparse.map"] = b",".join(fragments)
-    return records
+def _misplaced_prefix(block: bytes) -> bytes:
+    """GNU headers have times in the place of the prefix; a Go before 1.8 wrote a prefix there all the same."""
+    try:
+        for start in (345, 357):
+            if block[start]:
+                _number(block[start : start + 12], "time")
+    except ImageError:
+        prefix = _text(block[345:500])
+        return prefix if prefix.isascii() else b""
+    return b""
 
 
 def _refuse_global(data: bytes) -> None:
     """A global pax header may only comment: anything else would change entries that say otherwise themselves."""
-    for key in _pax_records(data):
+    for key in records(data):
         if key != b"comment":
             raise ImageError(f"a global pax header sets {key.decode('utf-8', 'replace')!r}")
-
-
-def _pax_sparse(header: Header, pax: dict[bytes, bytes]) -> Header:
-    """GNU sparse files in pax format: 0.0 and 0.1 have the map in records, 1.0 at the beginning of the body."""
-    major, minor = pax.get(b"GNU.sparse.major", b""), pax.get(b"GNU.sparse.minor", b"")
-    if (major, minor) == (b"1", b"0"):
-        logical = _decimal(pax.get(b"GNU.sparse.realsize", b""), "size of a sparse file")
-    elif b"GNU.sparse.map" in pax:
-        logical = _decimal(pax.get(b"GNU.sparse.size", b""), "size of a sparse file")
-        numbers = [_decimal(number, "sparse map") for number in pax[b"GNU.sparse.map"].split(b",") if number]
-        if len(numbers) % 2:
-            raise ImageError("the map of a sparse file is malformed")
-        _verify_sparse(list(zip(numbers[::2], numbers[1::2], strict=True)), header.size, logical)
-    else:
-        return header
-    name = pax.get(b"GNU.sparse.name") or header.name
-    return header._replace(name=name, logical_size=logical, sparse=True)
-
-
-def _verify_sparse(fragments: list[tuple[int, int]], stored: int, logical: int) -> None:
-    position = 0
-    for offset, size in fragments:
-        if offset < position or offset + size > logical:
-            raise ImageError("the map of a sparse file overlaps or leaves the file")
-        position = offset + size
-    if sum(size for _, size in fragments) != stored:
-        raise ImageError("the map of a sparse file does not match its data")
