@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from driftscan.errors import ImageError, UnreachableError
 
@@ -228,7 +228,7 @@ class Transport:
                 pool = PoolManager(maxsize=_CONNECTIONS, ssl_context=context)
             else:
                 parts = urlsplit(proxy)
-                login = f"{parts.username}:{parts.password or ''}" if parts.username else None
+                login = unquote(f"{parts.username}:{parts.password or ''}") if parts.username else None
                 pool = ProxyManager(
                     proxy,
                     maxsize=_CONNECTIONS,
