@@ -120,9 +120,10 @@ def select_named(entries: tuple[Descriptor, ...], name: str | None, where: str) 
         if not chosen:
             raise NotFoundError(f"it holds no image {name!r}", where=where, hint=_choices(names))
         return chosen
-    if len(names) > 1:
+    # One image may have several names.
+    if len(names) > 1 and len({entry.digest for entry in entries}) > 1:
         raise ImageError(f"it holds {len(names)} images", where=where, hint=_choices(names))
-    return entries
+    return tuple({entry.digest: entry for entry in entries}.values())
 
 
 def _names(entry: Descriptor) -> tuple[str, ...]:
