@@ -63,6 +63,8 @@ def main() -> int:
             (*driftscan, "--version"),
         )
     )
+    if scan.code not in (0, 1, 3):
+        sys.exit(f"driftscan compare ended with exit code {scan.code}")
     show("driftscan compare, cold", scan)
     show("igzip alone, one core", drain)
     show("driftscan --version", start)
