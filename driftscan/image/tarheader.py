@@ -92,6 +92,7 @@ class Headers:
 
     def _extension(self, block: bytes) -> bytes:
         _, size = _mode_and_size(block)
+        _refuse_negative(size)
         self._limits.check("header", size, "an extension header")
         data = self._buffer.take(size)
         self._buffer.skip_padding(size)
@@ -110,8 +111,7 @@ class Headers:
             flag = ord("5") if path.endswith(b"/") else ord("0")
         if flag in _HEADER_ONLY:
             size = 0
-        if size < 0:
-            raise ImageError("a header has a negative size")
+        _refuse_negative(size)
         return self._sparse(block, Header(flag, path, target, mode, size, size, sparse=False), pax)
 
     def _sparse(self, block: bytes, header: Header, pax: dict[bytes, bytes]) -> Header:
@@ -138,6 +138,11 @@ def _once(old: T | None, new: T, what: str) -> T:
     return new
 
 
+def _refuse_negative(size: int) -> None:
+    if size < 0:
+        raise ImageError("a header has a negative size")
+
+
 def _verify_checksum(block: bytes, position: int) -> None:
     try:
         stored = octal(block[148:156], "checksum")
@@ -160,10 +165,7 @@ def _mode_and_size(block: bytes) -> tuple[int, int]:
         return int(ordinary[1], 8) & 0o7777, int(ordinary[2], 8)
     for start, end, what in ((108, 116, "owner"), (116, 124, "group"), (136, 148, "time")):
         _number(block[start:end], what)
-    size = _number(block[124:136], "size")
-    if size < 0:
-        raise ImageError("a header has a negative size")
-    return _number(block[100:108], "mode") & 0o7777, size
+    return _number(block[100:108], "mode") & 0o7777, _number(block[124:136], "size")
 
 
 def _format(block: bytes) -> str:
