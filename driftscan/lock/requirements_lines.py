@@ -22,8 +22,9 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
-_COMMENT = re.compile(r"(?:^|\s+)#.*$")
+_CODING = re.compile(rb"#.*?coding[:=]\s*([-\w.]+)")
+_EDITABLE_MARKER = re.compile(r"((?:-e|--editable)[^;]*?)(\s;.*)")
+_MAX_REQUIREMENT = 1 << 14
 _LONG_OPTIONS = (
     "--requirement",
     "--constraint",
@@ -36,6 +37,8 @@ _LONG_OPTIONS = (
     "--no-binary",
     "--only-binary",
     "--use-feature",
+    "--all-releases",
+    "--only-final",
     "--hash",
     "--config-settings",
     "--global-option",
@@ -90,7 +93,7 @@ def decode_head(head: bytes) -> str:
 def _decode(document: Document, data: bytes, encoding: str) -> str:
     try:
         return data.decode(encoding)
-    except (UnicodeDecodeError, LookupError) as error:
+    except (ValueError, LookupError) as error:
         raise LockError(f"it is not {encoding} text", where=document.name, hint="save it as UTF-8") from error
 
 
@@ -100,8 +103,7 @@ def logical_lines(document: Document) -> Iterator[Line]:
     pending: tuple[int, str] | None = None
     comments: list[str] = []
     for number, text in _joined(decode(document)):
-        content = _COMMENT.sub("", text).strip()
-        remark = text[len(_COMMENT.sub("", text)) :].strip()
+        content, remark = _cut_comment(text)
         if not content:
             if remark:
                 comments.append(remark[1:])
@@ -116,11 +118,27 @@ def logical_lines(document: Document) -> Iterator[Line]:
         yield _line(document, *pending, comments)
 
 
+def _cut_comment(text: str) -> tuple[str, str]:
+    """What stands before a comment, and the comment: it begins with a `#` at the start or after white space."""
+    at = text.find("#")
+    while at > 0 and not text[at - 1].isspace():
+        at = text.find("#", at + 1)
+    return (text.strip(), "") if at < 0 else (text[:at].strip(), text[at:].rstrip())
+
+
+def _physical(text: str) -> Iterator[tuple[int, str]]:
+    """Lines as pip splits them, at form feeds and U+2028 too, numbered as editors do."""
+    number = 1
+    for line in text.splitlines(keepends=True):
+        yield number, line.splitlines()[0]
+        number += line.endswith("\n")
+
+
 def _joined(text: str) -> Iterator[tuple[int, str]]:
     """Physical lines with continuations joined. A comment line ends a continuation, as pip has it."""
     first, parts = 0, list[str]()
-    for number, line in enumerate(text.splitlines(), 1):
-        is_comment = _COMMENT.match(line) is not None
+    for number, line in _physical(text):
+        is_comment = line.lstrip().startswith("#")
         if line.endswith("\\") and not is_comment:
             first = first if parts else number
             parts.append(line.strip("\\"))
@@ -140,19 +158,35 @@ def _line(document: Document, number: int, content: str, comments: list[str]) ->
     tokens = content.split(" ")
     cut = next((position for position, token in enumerate(tokens) if token.startswith("-")), len(tokens))
     requirement = " ".join(tokens[:cut]).strip()
+    if len(requirement) > _MAX_REQUIREMENT:
+        raise LockError(f"a requirement of {len(requirement):,} characters is too long to be real", where=where)
+    rest, marker = _cut_marker(" ".join(tokens[cut:]))
     try:
-        words = shlex.split(" ".join(tokens[cut:]))
+        words = shlex.split(rest)
     except ValueError as error:
         raise LockError(f"its options cannot be split into words ({error})", where=where) from error
-    return Line(number, requirement, tuple(_options(words, where)), tuple(comments))
+    options = tuple((name, value + marker if name == "--editable" else value) for name, value in _options(words, where))
+    return Line(number, requirement, options, tuple(comments))
+
+
+def _cut_marker(options: str) -> tuple[str, str]:
+    """Options of a line, and the marker that uv and Poetry write behind `-e PATH`; pip reads past it."""
+    match = _EDITABLE_MARKER.match(options)
+    return (match[1], match[2]) if match else (options, "")
 
 
 def _options(words: list[str], where: str) -> Iterator[tuple[str, str]]:
     position = 0
     while position < len(words):
-        name, value = _split_option(words[position], where)
+        word = words[position]
         position += 1
+        if not word.startswith("-"):
+            # pip drops words between options.
+            continue
+        name, value = _split_option(word, where)
         if name in _FLAGS:
+            if value is not None:
+                raise LockError(f"the option {name} takes no value", where=where)
             yield name, ""
             continue
         if value is None:
@@ -166,7 +200,7 @@ def _options(words: list[str], where: str) -> Iterator[tuple[str, str]]:
 def _split_option(word: str, where: str) -> tuple[str, str | None]:
     """Full name of an option and the value attached to it. Long options may be cut short where that is unambiguous."""
     if word[:2] in _SHORT_OPTIONS:
-        return _SHORT_OPTIONS[word[:2]], word[2:].removeprefix("=") or None
+        return _SHORT_OPTIONS[word[:2]], word[2:] or None
     name, equals, value = word.partition("=")
     found = [option for option in _LONG_OPTIONS if option == name] or [
         option for option in _LONG_OPTIONS if name.startswith("--") and option.startswith(name)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from posixpath import basename, normpath
 from typing import NamedTuple
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from packaging.utils import (
     InvalidSdistFilename,
@@ -18,14 +18,15 @@ from packaging.utils import (
 )
 
 from driftscan.errors import LockError
-from driftscan.lock.document import clean_url
+from driftscan.lock.document import clean_url, url_filename
 from driftscan.model.lock import Hash, NoteKind, Origin, OriginKind
 
 _NAMED = re.compile(r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(?:\[([^\]]*)\])?\s*@\s*(\S.*)", re.DOTALL)
 _MARKER = re.compile(r"\s;\s*|;\s+")
 _VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
 _ARCHIVE = re.compile(r".*\.(?:whl|zip|tar\.gz|tgz|tar\.bz2|tbz|tar\.xz|txz|tar)", re.IGNORECASE)
-_EXTRAS = re.compile(r"(.+?)\[([^\]]*)\]")
+_EXTRAS = re.compile(r"([^\[]+)\[([^\[\]]*)\]")
+_URL = re.compile(r"(?:[a-z]+\+)?[a-z]+:", re.IGNORECASE)
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _HASH_NAMES = ("sha256", "sha384", "sha512", "sha1", "md5")
 
@@ -40,6 +41,8 @@ class Located(NamedTuple):
     marker: str | None
     filename: str | None
     hashes: tuple[Hash, ...]
+    is_folder: bool = False
+    """Whether it is a folder given by its path alone, so that `name` is a guess from the path."""
 
     def notes(self, hashes: tuple[Hash, ...]) -> Iterator[tuple[NoteKind, str]]:
         """What makes this place one that can change under the lock, given the entry's `hashes`."""
@@ -60,7 +63,7 @@ def locate(text: str, *, editable: bool, where: str) -> Located | None:
 
     Raises LockError where the place does not tell the project's name.
     """
-    text, marker = _split_marker(text)
+    text, marker = _split_marker(text) if editable or "://" in text or _is_path(text) else (text, None)
     if (match := _NAMED.fullmatch(text)) is not None and not _VCS.match(text):
         return _from_url(match[3].strip(), match[1], match[2] or "", marker, editable=editable, where=where)
     if "://" in text or _VCS.match(text) or text.startswith("file:"):
@@ -71,9 +74,8 @@ def locate(text: str, *, editable: bool, where: str) -> Located | None:
 
 
 def _split_marker(text: str) -> tuple[str, str | None]:
-    if "://" not in text and not _is_path(text):
-        return text, None
-    parts = _MARKER.split(text, maxsplit=1)
+    # A semicolon is a legal character of URLs, so white space has to tell.
+    parts = _MARKER.split(text, maxsplit=1) if _URL.match(text) else text.split(";", 1)
     return parts[0].strip(), parts[1].strip() if len(parts) == 2 else None
 
 
@@ -83,12 +85,13 @@ def _is_path(text: str) -> bool:
 
 
 def _from_url(url: str, name: str | None, extras: str, marker: str | None, *, editable: bool, where: str) -> Located:
-    parts = urlsplit(url)
-    fragment = parse_qs(unquote(parts.fragment))
+    address, _, rest = url.partition("#")
+    fragment = parse_qs(unquote(rest))
     egg = _EXTRAS.fullmatch(fragment.get("egg", [""])[0])
     if name is None and "egg" in fragment:
         name, extras = (egg[1], egg[2]) if egg else (fragment["egg"][0], "")
-    filename = basename(unquote(parts.path)) if _ARCHIVE.fullmatch(parts.path) else None
+    last = url_filename(address)
+    filename = last if _ARCHIVE.fullmatch(last) else None
     found, version = _name_and_version(name, filename, where, url)
     origin = _vcs_origin(url, fragment) if _VCS.match(url) else _url_origin(url, fragment, filename, editable=editable)
     return Located(found, version, origin, _extras(extras), marker, filename, tuple(_fragment_hashes(fragment)))
@@ -110,7 +113,7 @@ def _vcs_origin(url: str, fragment: dict[str, list[str]]) -> Origin:
 def _url_origin(url: str, fragment: dict[str, list[str]], filename: str | None, *, editable: bool) -> Origin:
     subdirectory = fragment.get("subdirectory", [None])[0]
     if url.startswith("file:"):
-        path = unquote(urlsplit(url).path)
+        path = unquote(url.split("#")[0].removeprefix("file:").removeprefix("//"))
         kind = OriginKind.EDITABLE if editable else OriginKind.PATH if filename else OriginKind.DIRECTORY
         return Origin(kind, path, subdirectory=subdirectory)
     return Origin(OriginKind.URL, clean_url(url), subdirectory=subdirectory)
@@ -124,7 +127,7 @@ def _from_path(text: str, marker: str | None, *, editable: bool, where: str) -> 
     name = None if filename else basename(normpath(path)) or "."
     found, version = _name_and_version(name, filename, where, path)
     kind = OriginKind.EDITABLE if editable else OriginKind.PATH if filename else OriginKind.DIRECTORY
-    return Located(found, version, Origin(kind, path), _extras(extras), marker, filename, ())
+    return Located(found, version, Origin(kind, path), _extras(extras), marker, filename, (), filename is None)
 
 
 def _name_and_version(
@@ -138,7 +141,8 @@ def _name_and_version(
             else:
                 parsed, number = parse_sdist_filename(filename)
             name, version = name or parsed, str(number)
-        except (InvalidWheelFilename, InvalidSdistFilename):
+        except (InvalidWheelFilename, InvalidSdistFilename, ValueError):
+            # A file name that breaks the rules tells nothing; the URL may still name the project.
             pass
     if name is None:
         raise LockError(

@@ -1,0 +1,261 @@
+"""Entries of a requirements file and of the files that it includes, with what constraints add to them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
+from posixpath import basename, dirname, join, normpath
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from driftscan.errors import LockError, MarkerError
+from driftscan.lock.document import Document, clean_url, load_toml
+from driftscan.lock.requirements_lines import Line, logical_lines
+from driftscan.lock.requirements_sources import Located, locate
+from driftscan.markers import parse as parse_marker
+from driftscan.model.lock import Hash, Note, NoteKind, Origin, PackageId
+
+_HASH = re.compile(r"(sha256|sha384|sha512|sha1|md5):([0-9a-fA-F]+)")
+_VIA = re.compile(r"\s*via\b:?\s*(.*)", re.DOTALL)
+_MAX_DEPTH = 32
+_MAX_FILES = 256
+_MAX_VERSION = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One requirement line."""
+
+    id: PackageId
+    specifier: str
+    extras: frozenset[str]
+    marker: str | None
+    hashes: tuple[Hash, ...]
+    located: Located | None
+    file: str
+    line: int
+    via: tuple[str, ...] | None
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def pinned(self) -> bool:
+        return self.located is not None or self.id.version is not None
+
+
+@dataclass(slots=True)
+class Reader:
+    """Collects the entries of a file and of the files it includes."""
+
+    entries: list[Entry] = field(default_factory=list)
+    constraints: list[Entry] = field(default_factory=list)
+    require_hashes: bool = False
+    index: str = ""
+    files: int = 0
+
+    def read(self, document: Document, *, is_constraint: bool, chain: tuple[str, ...]) -> None:
+        chain = (*chain, normpath(document.name))
+        if len(chain) > _MAX_DEPTH:
+            raise LockError(f"files include each other more than {_MAX_DEPTH} levels deep", where=document.name)
+        self.files += 1
+        if self.files > _MAX_FILES:
+            raise LockError(f"more than {_MAX_FILES} files are included", where=document.name)
+        for line in logical_lines(document):
+            self._read_line(document, line, is_constraint=is_constraint, chain=chain)
+
+    def _read_line(self, document: Document, line: Line, *, is_constraint: bool, chain: tuple[str, ...]) -> None:
+        options = dict(reversed(line.options))
+        entries = self.constraints if is_constraint else self.entries
+        editable = None if line.requirement else options.get("--editable")
+        if line.requirement or editable is not None:
+            entries.append(_entry(document, line, editable))
+            self.require_hashes = self.require_hashes or "--hash" in options
+            return
+        for name, value in line.options:
+            if name == "--hash":
+                _orphan(entries, document, line.number, value)
+            elif name in ("--index-url", "--pypi-url"):
+                self.index = clean_url(value)
+            elif name == "--require-hashes":
+                self.require_hashes = True
+        for name, constraint in (("--requirement", False), ("--constraint", True)):
+            if name in options:
+                # As pip has it, a file included by a constraints file is one of requirements again.
+                included = _include(document, line.number, options[name], chain)
+                self.read(included, is_constraint=constraint, chain=chain)
+                return
+
+    def constrained(self, entry: Entry) -> Iterator[Entry]:
+        """The entry, pinned and hashed by the constraints on it where they say more; one for each marker of theirs."""
+        if entry.located is None:
+            entry = replace(entry, id=entry.id._replace(origin=Origin(location=self.index)))
+        found = [each for each in self.constraints if each.id.name == entry.id.name]
+        always = [each for each in found if each.marker in (None, entry.marker)]
+        for constraint in always:
+            entry = _constrain(entry, constraint)
+        if entry.pinned or always or not any(each.pinned for each in found):
+            yield entry
+            return
+        # Constraints with markers of their own: one entry for each that pins.
+        for constraint in found:
+            marker = f"({entry.marker}) and ({constraint.marker})" if entry.marker else constraint.marker
+            yield replace(_constrain(entry, constraint), marker=marker)
+
+
+def _constrain(entry: Entry, constraint: Entry) -> Entry:
+    entry = replace(
+        entry, hashes=intersection(entry.hashes, constraint.hashes), notes=(*entry.notes, *constraint.notes)
+    )
+    if entry.pinned or not constraint.pinned:
+        return entry
+    if constraint.located is not None:
+        return replace(entry, id=constraint.id, located=constraint.located)
+    return replace(entry, id=entry.id._replace(version=constraint.id.version))
+
+
+def intersection(one: tuple[Hash, ...], other: tuple[Hash, ...]) -> tuple[Hash, ...]:
+    """Hashes that both allow; none at all allows any."""
+    return tuple(value for value in one if value in other) if one and other else one or other
+
+
+def _orphan(entries: list[Entry], document: Document, number: int, value: str) -> None:
+    where = f"{document.name}:{number}"
+    if not entries:
+        raise LockError("a --hash stands before any requirement", where=where, hint="lock again")
+    last = entries[-1]
+    text = f"`--hash={value[:20]}…` is cut off from {last.id.name} by the comment before it, so pip ignores it"
+    entries[-1] = replace(last, notes=(*last.notes, Note(NoteKind.ORPHANED_HASH, text, number)))
+
+
+def _include(document: Document, number: int, path: str, chain: tuple[str, ...]) -> Document:
+    where = f"{document.name}:{number}"
+    if "://" in path:
+        raise LockError(
+            f"it includes {clean_url(path)}, and nothing is fetched", where=where, hint="keep the file in the project"
+        )
+    included = document.sibling(path)
+    if included is None:
+        raise LockError(f"it includes {path}, which does not exist", where=where)
+    if normpath(included.name) in chain:
+        raise LockError(f"{path} includes itself", where=where, hint="remove one of the -r or -c lines in the circle")
+    return included
+
+
+def _entry(document: Document, line: Line, editable: str | None) -> Entry:
+    where = f"{document.name}:{line.number}"
+    text = editable if editable is not None else line.requirement
+    located = locate(text, editable=editable is not None, where=where)
+    hashes = tuple(_hashes(line, where))
+    if located is not None:
+        hashes = hashes or located.hashes
+        notes = tuple(Note(kind, reason, line.number) for kind, reason in located.notes(hashes))
+        name = _directory_name(document, located)
+        return Entry(
+            id=PackageId(name, located.version, located.origin),
+            specifier="",
+            extras=located.extras,
+            marker=_marker(located.marker, where),
+            hashes=hashes,
+            located=located,
+            file=document.name,
+            line=line.number,
+            via=_via(line),
+            notes=notes,
+        )
+    requirement = _requirement(text, where)
+    return Entry(
+        id=PackageId(canonicalize_name(requirement.name), _pin(requirement), Origin()),
+        specifier=str(requirement.specifier),
+        extras=frozenset(map(canonicalize_name, requirement.extras)),
+        marker=_marker(str(requirement.marker) if requirement.marker else None, where),
+        hashes=hashes,
+        located=None,
+        file=document.name,
+        line=line.number,
+        via=_via(line),
+    )
+
+
+def _requirement(text: str, where: str) -> Requirement:
+    try:
+        requirement = Requirement(text)
+        if any(len(specifier.version) > _MAX_VERSION for specifier in requirement.specifier):
+            raise InvalidRequirement("its version is too long to be real")
+        return requirement
+    except (InvalidRequirement, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error).split("\n", 1)[0]
+        shown = text if len(text) < 100 else f"{text[:100]}…"
+        hint = "conda packages (`name=version=build`) are not requirements" if re.match(r"[\w.-]+=[^=]", text) else None
+        raise LockError(f"`{shown}` is no requirement: {reason}", where=where, hint=hint) from error
+
+
+def _marker(text: str | None, where: str) -> str | None:
+    if text is not None:
+        try:
+            parse_marker(text)
+        except MarkerError as error:
+            raise LockError(error.message, where=where) from error
+    return text
+
+
+def _pin(requirement: Requirement) -> str | None:
+    """The one version that `==` or `===` allows; None for anything looser, `==1.*` included."""
+    for specifier in requirement.specifier:
+        if specifier.operator == "===":
+            return specifier.version
+        if specifier.operator == "==" and not specifier.version.endswith(".*"):
+            try:
+                return str(Version(specifier.version))
+            except InvalidVersion:
+                return specifier.version
+    return None
+
+
+def _hashes(line: Line, where: str) -> Iterator[Hash]:
+    for name, value in line.options:
+        if name != "--hash":
+            continue
+        match = _HASH.fullmatch(value)
+        if match is None:
+            raise LockError(
+                f"the hash {value[:100]!r} is not of the form sha256:hexadecimal", where=where, hint="lock again"
+            )
+        yield Hash(match[1], match[2].lower())
+
+
+def _via(line: Line) -> tuple[str, ...] | None:
+    """Who requires the entry, from its `# via` comment in one line or several; None where it has none."""
+    for position, comment in enumerate(line.comments):
+        if (match := _VIA.fullmatch(comment)) is not None:
+            # The rest of a list is indented; other comments can follow it.
+            further = takewhile(lambda text: text.startswith("  "), line.comments[position + 1 :])
+            listed = [match[1], *further]
+            return tuple(name.strip() for text in listed for name in text.split(",") if name.strip())
+    return None
+
+
+def project_name(document: Document, path: str) -> NormalizedName | None:
+    """The name in the pyproject.toml at `path` from the document."""
+    pyproject = document.sibling(path)
+    if pyproject is None:
+        return None
+    project = load_toml(pyproject).get("project")
+    name = project.get("name") if isinstance(project, dict) else None
+    return canonicalize_name(name) if isinstance(name, str) else None
+
+
+def _directory_name(document: Document, located: Located) -> NormalizedName:
+    """The project's name; a folder without a name in the requirement tells it in its pyproject.toml, if at all."""
+    if not located.is_folder:
+        return located.name
+    try:
+        name = project_name(document, normpath(join(located.origin.location, "pyproject.toml")))
+    except LockError:
+        # It lies outside of the project or is broken, and neither makes the lock unreadable.
+        name = None
+    if name is None and normpath(located.origin.location) == ".":
+        return canonicalize_name(basename(dirname(document.name)) or "project")
+    return name or located.name
