@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from driftscan import markers
@@ -34,7 +35,7 @@ class Row:
         return (
             len(self.installed) == 1
             and bool(self.locked)
-            and any(same_version(package.id.version, self.installed[0].version) for package in self.locked)
+            and any(admits(package, self.installed[0].version) for package in self.locked)
         )
 
 
@@ -51,7 +52,7 @@ class CondaRow:
         return (
             len(self.installed) == 1
             and bool(self.locked)
-            and any(package.id.version == self.installed[0].version for package in self.locked)
+            and any(admits(package, self.installed[0].version) for package in self.locked)
         )
 
 
@@ -85,9 +86,11 @@ class Comparison:
 
     @property
     def installed(self) -> int:
-        """Projects that the environment holds, those of the operating system aside."""
-        owned = sum(all(each.owner for each in row.installed) for row in self.rows if row.installed)
-        return sum(bool(row.installed) for row in self.all_rows) - owned
+        """Projects that the environment holds; those of the operating system only where a lock holds them too."""
+        held = sum(
+            bool(row.locked) or any(each.owner is None for each in row.installed) for row in self.rows if row.installed
+        )
+        return held + sum(bool(row.installed) for row in self.conda_rows)
 
     @property
     def matching(self) -> int:
@@ -124,18 +127,46 @@ def compare(
     )
 
 
-def same_version(locked: str | None, installed: str) -> bool:
-    """Whether an installed version is the locked one, as `==` of PEP 440 has it.
+def admits(package: Package, version: str) -> bool:
+    """Whether an installed `version` is one that the lock's entry means.
 
-    A pin without a local label (`2.1.0`) allows any (`2.1.0+cpu`). None, the version of a source tree, allows all.
+    Conda's versions are equal or they are not (CEP 23 names exact files). Others compare as `==` of PEP 440 does: a
+    pin without a local label (`2.1.0`) admits any (`2.1.0+cpu`), unless the lock names the files and none of them
+    has that label. An entry that is not pinned admits what its specifier does, a source tree without a version all.
     """
-    if locked is None or locked == installed:
-        return True
+    if package.id.origin.kind is OriginKind.CONDA:
+        return package.id.version == version
+    if package.id.version is None:
+        return _in_specifier(package.specifier, version)
     try:
-        pin, there = Version(locked), Version(installed)
+        pin, there = Version(package.id.version), Version(version)
     except InvalidVersion:
+        return package.id.version == version
+    if pin == there:
+        return True
+    if pin.local is not None or pin != Version(there.public):
         return False
-    return pin == there or (pin.local is None and pin.public == there.public)
+    files = _file_versions(package)
+    return not files or there in files
+
+
+def _in_specifier(specifier: str, version: str) -> bool:
+    """True too where one of the two cannot be read: that proves no difference."""
+    try:
+        return SpecifierSet(specifier).contains(Version(version), prereleases=True)
+    except (InvalidSpecifier, InvalidVersion):
+        return True
+
+
+def _file_versions(package: Package) -> frozenset[Version]:
+    """Versions in the names of the locked files; empty where one is no wheel: a build may add a label of its own."""
+    found: set[Version] = set()
+    for artifact in package.artifacts:
+        try:
+            found.add(parse_wheel_filename(artifact.filename or "")[1])
+        except InvalidWheelFilename:
+            return frozenset()
+    return frozenset(found)
 
 
 def _rows(selection: Selection, environment: Environment | None) -> tuple[Row, ...]:
@@ -203,6 +234,11 @@ def _target_unchecked(environment: Environment, locks: Sequence[Lock]) -> Iterat
     if target.python_version is None:
         yield Unchecked(
             f"whether the Python of {environment.path} is one that the lock is for", "its version is not known"
+        )
+    if environment.natives and (target.machine is None or target.libc is None):
+        yield Unchecked(
+            f"whether the compiled files of {environment.path} fit its machine and C library",
+            "one of the two could not be told from the image's files",
         )
     for lock in locks:
         results = [markers.evaluate(marker, target.markers) for marker in lock.environments]

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from driftscan.compare import Comparison
 from driftscan.finding import Finding
-from driftscan.rules import drift, integrity, lock, native
+from driftscan.rules import drift, integrity, lock, native, resolution, sources
 from driftscan.rules.rule import Rule
 
-RULES: tuple[Rule, ...] = (*lock.RULES, *drift.RULES, *native.RULES, *integrity.RULES)
-"""All rules, in the order of their codes."""
+_BY_CODE = attrgetter("code")
+
+RULES: tuple[Rule, ...] = (
+    *sorted((*lock.RULES, *resolution.RULES), key=_BY_CODE),
+    *sorted((*drift.RULES, *sources.RULES), key=_BY_CODE),
+    *native.RULES,
+    *integrity.RULES,
+)
+"""All rules: those about the lock first, then those about what is installed, as the documentation lists them."""
 
 
 def run(

@@ -6,12 +6,22 @@ from collections.abc import Iterator
 
 from packaging.utils import NormalizedName, canonicalize_name
 
-from driftscan.compare import Comparison, Row, same_version
+from driftscan.compare import Comparison, CondaRow, Row, admits
 from driftscan.finding import Severity
 from driftscan.model.inventory import CondaPackage, Distribution
-from driftscan.model.lock import Hash, Origin, OriginKind, Package
-from driftscan.rules.requirements import chain_to, edges, requested_extras, satisfies
-from driftscan.rules.rule import Draft, Rule, by_layer, chain, is_foreign, listed, location, versions
+from driftscan.model.lock import OriginKind, Package, PackageId
+from driftscan.rules.requirements import (
+    Edge,
+    chain_to,
+    edges,
+    importable,
+    overridden,
+    requested_extras,
+    row_chain,
+    satisfies,
+    unlocked,
+)
+from driftscan.rules.rule import Draft, Rule, by_layer, chain, is_foreign, listed, location, take_out, versions
 
 INSTALLERS = frozenset(
     map(canonicalize_name, ("pip", "setuptools", "wheel", "uv", "poetry", "pdm", "pipenv", "virtualenv", "conda"))
@@ -19,9 +29,21 @@ INSTALLERS = frozenset(
 """What installs the rest is in most images and in few locks."""
 
 
-def _excluded_names(comparison: Comparison) -> dict[NormalizedName, tuple[Package, str]]:
+_LOCK_AGAIN = "add it to the requirements and lock again"
+
+
+def _excluded_packages(comparison: Comparison) -> dict[tuple[NormalizedName, bool], tuple[Package, str]]:
+    """Locked and not selected, by name and by whether it is a conda package, with the reason."""
     packages = {package.id: package for lock in comparison.locks for package in lock.packages}
-    return {key.name: (packages[key], reason) for key, reason in comparison.selection.excluded.items()}
+    return {_kind_and_name(key): (packages[key], reason) for key, reason in comparison.selection.excluded.items()}
+
+
+def _kind_and_name(key: PackageId) -> tuple[NormalizedName, bool]:
+    return key.name, key.origin.kind is OriginKind.CONDA
+
+
+def _row_key(row: Row | CondaRow) -> tuple[NormalizedName, bool]:
+    return row.name, isinstance(row, CondaRow)
 
 
 def _own_names(comparison: Comparison) -> frozenset[NormalizedName]:
@@ -61,18 +83,15 @@ def _missing(comparison: Comparison) -> Iterator[Draft]:
 
 def _mismatch(comparison: Comparison) -> Iterator[Draft]:
     for row in comparison.all_rows:
-        there = row.installed
-        if not row.locked or not there:
-            continue
-        wrong = [each for each in there if not any(same_version(p.id.version, each.version) for p in row.locked)]
-        if not wrong or len(wrong) < len(there):
+        wrong = [each for each in row.installed if not any(admits(package, each.version) for package in row.locked)]
+        if not row.locked or not wrong or len(wrong) < len(row.installed):
             # One of several is right: that is a duplicate, which says the rest.
             continue
         package, found = row.locked[0], wrong[0]
-        locked = listed([str(each.id.version) for each in row.locked])
+        locked = listed([each.id.version or each.specifier for each in row.locked])
         source = f"installed by {by_layer(found.layer)}" if found.layer is not None else "installed"
         yield Draft(
-            message=f"{row.name} {locked} is locked, {listed([each.version for each in wrong])} is installed",
+            message=f"{found.name} {locked} is locked, {listed([each.version for each in wrong])} is installed",
             package=row.name,
             locked=versions(row.locked),
             installed=tuple(each.version for each in wrong),
@@ -85,129 +104,36 @@ def _mismatch(comparison: Comparison) -> Iterator[Draft]:
 
 
 def _unexpected(comparison: Comparison) -> Iterator[Draft]:
-    excluded = _excluded_names(comparison)
-    own = _own_names(comparison)
-    unknown = {key.name for key in comparison.selection.unknown}
-    for row in comparison.rows:
-        if row.locked or row.name in excluded or row.name in own or row.name in unknown:
-            continue
-        if chain_from_lock(comparison, row.name):
+    passed_over = {*_excluded_packages(comparison), *map(_kind_and_name, comparison.selection.unknown)}
+    # What a locked package requires is the lock's fault, and LK102 says so.
+    python = _own_names(comparison) | frozenset(unlocked(comparison))
+    for row in comparison.all_rows:
+        if row.locked or _row_key(row) in passed_over or (isinstance(row, Row) and row.name in python):
             continue
         for found in row.installed:
-            yield _unexpected_draft(comparison, row, found)
-    for conda_row in comparison.conda_rows:
-        if not conda_row.locked and conda_row.name not in {key.name for key in comparison.selection.excluded}:
-            for package in conda_row.installed:
-                yield Draft(
-                    message=f"conda package {package.name} {package.version} is installed and not locked",
-                    package=conda_row.name,
-                    installed=(package.version,),
-                    path=package.path,
-                    layer=package.layer,
-                    hint=_take_out(package),
-                )
+            yield _unexpected_draft(comparison, row.name, found)
 
 
-def _unexpected_draft(comparison: Comparison, row: Row, found: Distribution) -> Draft:
-    severity, why = None, ""
-    if found.owner is not None:
-        severity, why = Severity.INFO, f" (it belongs to the OS package {found.owner})"
-    elif row.name in INSTALLERS:
-        severity, why = Severity.INFO, " (an installer)"
+def _unexpected_draft(comparison: Comparison, name: NormalizedName, found: Distribution | CondaPackage) -> Draft:
+    excuse = _excuse(name, found)
+    kind = "conda package " if isinstance(found, CondaPackage) else ""
     return Draft(
-        message=f"{row.name} {found.version} is installed and not locked{why}",
-        severity=severity,
-        package=row.name,
+        message=f"{kind}{found.name} {found.version} is installed and not locked{excuse}",
+        severity=Severity.INFO if excuse else None,
+        package=name,
         installed=(found.version,),
         path=found.path,
         layer=found.layer,
-        chain=chain_to(comparison, row.name),
-        hint=None if severity else _take_out(found),
+        chain=() if isinstance(found, CondaPackage) else chain_to(comparison, name),
+        hint=take_out(found, _LOCK_AGAIN),
     )
 
 
-def _take_out(found: Distribution | CondaPackage) -> str:
-    source = f"it was installed by {by_layer(found.layer)}: " if found.layer is not None else ""
-    return f"{source}take it out, or add it to the requirements and lock again"
-
-
-def chain_from_lock(comparison: Comparison, name: NormalizedName) -> tuple[str, ...]:
-    """Who requires `name`, if that is a locked package installed as locked: then the lock is incomplete (LK102)."""
-    for row in comparison.rows:
-        if not row.matches or row.name == name or is_foreign(row.installed[0]):
-            continue
-        if any(edge.name == name for edge in edges(comparison, row.installed[0], requested_extras(comparison, row))):
-            return (*chain(comparison, row.locked[0].id), str(name))
-    return ()
-
-
-def _source_mismatch(comparison: Comparison) -> Iterator[Draft]:
-    for row in comparison.rows:
-        if not row.matches or is_foreign(row.installed[0]):
-            continue
-        found = row.installed[0]
-        reasons = [_source_difference(package, found) for package in row.locked]
-        if all(reasons) and reasons[0] is not None:
-            package = row.locked[0]
-            yield Draft(
-                message=f"{row.name} is locked {reasons[0][0]}, and was installed {reasons[0][1]}",
-                package=row.name,
-                locked=versions(row.locked),
-                installed=(found.version,),
-                path=found.path,
-                layer=found.layer,
-                chain=chain(comparison, package.id),
-                location=location(comparison, package),
-            )
-
-
-def _source_difference(package: Package, found: Distribution) -> tuple[str, str] | None:
-    """How a package is locked and how it was installed instead; None where the two agree or nothing tells."""
-    if package.is_member:
-        return None
-    origin, direct = package.id.origin, found.direct_url
-    locked = _locked_from(origin)
-    if direct is None:
-        # Installers record every source but an index (PEP 610); older ones did not record local files.
-        remote = origin.kind in (OriginKind.VCS, OriginKind.URL) and found.installer != "conda"
-        return (locked, "from an index") if remote else None
-    installed = {"vcs": f"from the repository {direct.url}", "archive": f"from {direct.url}"}.get(
-        direct.kind, f"from the folder {direct.url}"
-    )
-    if origin.kind is OriginKind.VCS:
-        if direct.kind != "vcs":
-            return locked, installed
-        same = origin.commit is None or direct.commit is None or direct.commit == origin.commit
-        return None if same else (locked, f"at commit {direct.commit}")
-    if origin.kind in (OriginKind.DIRECTORY, OriginKind.EDITABLE):
-        return None if direct.kind == "dir" else (locked, installed)
-    if direct.kind != "archive":
-        return locked, installed
-    return _archive_difference(package, direct.hashes, locked, installed)
-
-
-def _archive_difference(
-    package: Package, hashes: tuple[Hash, ...], locked: str, installed: str
-) -> tuple[str, str] | None:
-    """An archive with one of the locked hashes is the locked file, wherever it came from."""
-    allowed = {value for artifact in package.artifacts for value in artifact.hashes}
-    algorithms = {value.algorithm for value in allowed}
-    comparable = [value for value in hashes if value.algorithm in algorithms]
-    if comparable:
-        return None if any(value in allowed for value in comparable) else (locked, f"{installed}, with another hash")
-    return None if package.id.origin.kind is not OriginKind.INDEX else (locked, installed)
-
-
-def _locked_from(origin: Origin) -> str:
-    match origin.kind:
-        case OriginKind.INDEX:
-            return "from an index"
-        case OriginKind.VCS:
-            return f"at commit {origin.commit}" if origin.commit else f"from the repository {origin.location}"
-        case OriginKind.DIRECTORY | OriginKind.EDITABLE:
-            return f"from the folder {origin.location}"
-        case _:
-            return f"from {origin.location}"
+def _excuse(name: NormalizedName, found: Distribution | CondaPackage) -> str:
+    """Why something may well be there without a lock; empty for no reason."""
+    if isinstance(found, Distribution) and found.owner is not None:
+        return f" (it belongs to the OS package {found.owner})"
+    return " (an installer)" if name in INSTALLERS else ""
 
 
 def _duplicates(comparison: Comparison) -> Iterator[Draft]:
@@ -227,56 +153,65 @@ def _duplicates(comparison: Comparison) -> Iterator[Draft]:
 
 
 def _broken(comparison: Comparison) -> Iterator[Draft]:
-    environment = comparison.environment
-    if environment is None:
-        return
-    rows = {row.name: row for row in comparison.rows}
-    passed_over = _explained(comparison)
-    conda = {canonicalize_name(each.name) for each in environment.conda}
+    there = importable(comparison)
+    conda = {canonicalize_name(each.name) for each in comparison.environment.conda} if comparison.environment else set()
+    explained = _Explained(comparison)
     for row in comparison.rows:
         for found in row.installed:
-            if is_foreign(found) or row.name in passed_over:
+            if is_foreign(found) or row.name in explained.wrong:
                 continue
             for edge in edges(comparison, found, requested_extras(comparison, row)):
-                there = rows[edge.name].installed if edge.name in rows else ()
-                satisfied = any(satisfies(each.version, edge.specifier) for each in there)
-                if satisfied or edge.name in passed_over or (not there and edge.name in conda):
+                others = there.get(edge.name, ())
+                satisfied = any(satisfies(each.version, edge.specifier) for each in others)
+                if satisfied or (not others and edge.name in conda) or explained.covers(row, edge, bool(others)):
                     continue
-                state = f"{listed([each.version for each in there])} is installed" if there else "it is not installed"
+                state = f"{listed([each.version for each in others])} is installed" if others else "it is not installed"
                 yield Draft(
                     message=f"{row.name} {found.version} requires {edge.text}, and {state}",
                     package=row.name,
                     installed=(found.version,),
                     path=found.path,
                     layer=found.layer,
-                    chain=(*_locked_chain(comparison, row), str(edge.name)),
+                    chain=(*row_chain(comparison, row), str(edge.name)),
                 )
 
 
-def _explained(comparison: Comparison) -> frozenset[NormalizedName]:
-    """Names whose absence or version another finding is about, or that the lock's author has overridden."""
-    names: set[NormalizedName] = set()
-    for row in comparison.rows:
-        if row.locked and not row.matches:
-            names.add(row.name)
-    for lock in comparison.locks:
-        names |= lock.overrides
-    return frozenset(names)
+class _Explained:
+    """What other rules say already, so that one cause is one finding.
 
+    `wrong` are the projects that are not installed as locked (DR201, DR202, DR206).
+    """
 
-def _locked_chain(comparison: Comparison, row: Row) -> tuple[str, ...]:
-    return chain(comparison, row.locked[0].id) if row.locked else (str(row.name),)
+    def __init__(self, comparison: Comparison) -> None:
+        self.wrong = frozenset(row.name for row in comparison.rows if row.locked and not row.matches)
+        self._right = {row.name: row.locked for row in comparison.rows if row.matches}
+        self._overridden = overridden(comparison)
+        self._unlocked = unlocked(comparison)
+
+    def covers(self, row: Row, edge: Edge, is_there: bool) -> bool:
+        """Whether it is known why `row` lacks what `edge` requires."""
+        if edge.name in self.wrong or edge.name in self._overridden:
+            return True
+        if row.name not in self._right:
+            return False
+        # LK102 says what is not locked and not there, LK112 which two pins contradict each other.
+        pins = [package for package in self._right.get(edge.name, ()) if package.pinned]
+        contradicted = bool(pins) and not any(satisfies(pin.id.version, edge.specifier) for pin in pins)
+        return contradicted or (not is_there and edge.name in self._unlocked)
 
 
 def _excluded(comparison: Comparison) -> Iterator[Draft]:
-    excluded = _excluded_names(comparison)
+    excluded = _excluded_packages(comparison)
+    own = _own_names(comparison)
     for row in comparison.all_rows:
-        if row.locked or not row.installed or row.name not in excluded:
+        if row.locked or not row.installed or _row_key(row) not in excluded or row.name in own:
             continue
-        package, reason = excluded[row.name]
+        package, reason = excluded[_row_key(row)]
         found = row.installed[0]
+        excuse = _excuse(row.name, found)
         yield Draft(
-            message=f"{row.name} {found.version} is installed, and the lock leaves it out here: {reason}",
+            message=f"{row.name} {found.version} is installed{excuse}, and the lock leaves it out here: {reason}",
+            severity=Severity.INFO if excuse else None,
             package=row.name,
             locked=versions((package,)),
             installed=(found.version,),
@@ -287,46 +222,6 @@ def _excluded(comparison: Comparison) -> Iterator[Draft]:
         )
 
 
-def _build_mismatch(comparison: Comparison) -> Iterator[Draft]:
-    for row in comparison.conda_rows:
-        if not row.matches:
-            continue
-        found = row.installed[0]
-        same = [package for package in row.locked if package.id.version == found.version]
-        differences = [_build_difference(package, found) for package in same]
-        if all(differences):
-            package = same[0]
-            yield Draft(
-                message=f"{row.name} {found.version} is installed as another build: {differences[0]}",
-                package=row.name,
-                locked=versions((package,)),
-                installed=(found.version,),
-                path=found.path,
-                layer=found.layer,
-                location=location(comparison, package),
-                hint=_take_out(found).replace("add it to the requirements and lock", "lock"),
-            )
-
-
-def _build_difference(package: Package, found: CondaPackage) -> str | None:
-    """What differs; None where the hashes agree, or nothing that is known differs."""
-    there = {"sha256": found.sha256, "md5": found.md5}
-    hashes = [value for artifact in package.artifacts for value in artifact.hashes]
-    comparable = [(value, there[value.algorithm]) for value in hashes if there.get(value.algorithm)]
-    if any(value.digest == digest for value, digest in comparable):
-        return None
-    conda = package.conda
-    if conda is not None and conda.build != found.build:
-        return f"build {conda.build} is locked, {found.build} is installed"
-    if comparable:
-        value, digest = comparable[0]
-        return f"{value.algorithm} {value.digest[:12]}… is locked, {str(digest)[:12]}… is installed"
-    folder = found.url.rpartition("/")[0]
-    if conda is not None and folder and not folder.endswith(f"{conda.channel}/{conda.subdir}".removesuffix("/")):
-        return f"channel {conda.channel} is locked, {folder.rpartition('/')[0]} is installed"
-    return None
-
-
 RULES = (
     Rule(
         code="DR201",
@@ -334,6 +229,7 @@ RULES = (
         severity=Severity.ERROR,
         summary="locked for this target, not installed",
         why="The code imports something that is not there, or falls back to something else without saying so.",
+        evidence="the lock's selection for the image's interpreter, and the metadata that is installed",
         remedy="install from the lock in the image's build",
         check=_missing,
     ),
@@ -343,6 +239,7 @@ RULES = (
         severity=Severity.ERROR,
         summary="locked and installed versions differ",
         why="What was tested with the lock is not what runs.",
+        evidence="the lock's selection for the image's interpreter, and the metadata that is installed",
         remedy="install from the lock, or lock again",
         check=_mismatch,
     ),
@@ -352,17 +249,9 @@ RULES = (
         severity=Severity.ERROR,
         summary="installed, not locked, and no locked package requires it",
         why="Nobody reviewed it, and the next build may bring another version or none.",
+        evidence="the lock's selection for the image's interpreter, and the metadata that is installed",
         remedy="take it out of the image, or add it to the requirements and lock again",
         check=_unexpected,
-    ),
-    Rule(
-        code="DR205",
-        slug="source-mismatch",
-        severity=Severity.ERROR,
-        summary="locked from one kind of source or commit, installed from another",
-        why="The same version number from another place is other code.",
-        remedy="install from the source that the lock names",
-        check=_source_mismatch,
     ),
     Rule(
         code="DR206",
@@ -370,6 +259,7 @@ RULES = (
         severity=Severity.ERROR,
         summary="one project is installed twice on one import path",
         why="Which of the two is imported depends on the order of folders, and metadata and code can disagree.",
+        evidence="two metadata folders of one project in one directory of the import path",
         remedy="install it once: upgrade within one environment instead of copying over it",
         check=_duplicates,
     ),
@@ -379,6 +269,7 @@ RULES = (
         severity=Severity.ERROR,
         summary="what is installed violates its own requirements",
         why="It fails when it is imported, or where the missing part is first used.",
+        evidence="METADATA of all installed distributions, as `pip check` reads it",
         remedy="lock with all requirements together, and install from that lock",
         check=_broken,
     ),
@@ -388,16 +279,8 @@ RULES = (
         severity=Severity.WARNING,
         summary="installed although the lock excludes it for this target, extras and groups",
         why="Development tools in production widen what can go wrong and what can be attacked.",
+        evidence="the lock's markers, extras and groups, and the metadata that is installed",
         remedy="install without that extra or group",
         check=_excluded,
-    ),
-    Rule(
-        code="DR209",
-        slug="build-mismatch",
-        severity=Severity.ERROR,
-        summary="conda: same version, other build, channel or hash",
-        why="Builds of one version differ in compilers, options and the libraries they are linked with.",
-        remedy="create the environment from the explicit lock",
-        check=_build_mismatch,
     ),
 )

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from packaging.tags import Tag
 from packaging.utils import BuildTag
 
+from driftscan import tags as interpreter_tags
 from driftscan.compare import Comparison, Row
 from driftscan.finding import Severity
 from driftscan.model.inventory import Distribution, Native
 from driftscan.model.lock import OriginKind, Package
-from driftscan.rules.rule import Draft, Rule, by_layer, chain, is_foreign, listed, location, versions
-from driftscan.rules.wheels import Wheel, has_sdist, wheels, wheels_that_fit
+from driftscan.rules.rule import Draft, Rule, by_layer, chain, is_foreign, listed, location, take_out, versions
+from driftscan.rules.wheels import Wheel, all_files_are_named, has_sdist, wheels, wheels_that_fit
 
-_MACHINES = {
-    3: "i686",
-    8: "mips",
-    20: "ppc",
-    21: "ppc64le",
-    22: "s390x",
-    40: "armv7l",
-    62: "x86_64",
-    183: "aarch64",
-    243: "riscv64",
-    258: "loongarch64",
-}
-"""ELF e_machine to the name that `platform.machine()` has for it."""
 _MACHINE_ALIASES = {"i386": "i686", "i586": "i686", "armv8l": "armv7l", "armv6l": "armv7l", "arm": "armv7l"}
+"""Names that kernels have for what ELF does not tell apart."""
 _EXTENSION_MODULE = re.compile(r".*\.(?:cpython-[^/]+|abi3|pypy[^/]+)\.so")
+_MANYLINUX = re.compile(r"^manylinux(?:\d+|_\d+_\d+)_")
 _BUILD = re.compile(r"(\d+)(.*)", re.DOTALL)
 
 
@@ -45,85 +35,12 @@ def _indexed(comparison: Comparison) -> Iterator[tuple[Row, Package, Distributio
 
 def _not_in_lock(comparison: Comparison) -> Iterator[Draft]:
     for row, package, found in _indexed(comparison):
-        facts = found.wheel
-        locked = [wheel for each in row.locked for wheel in wheels(each)]
-        if facts is None or not locked or found.built_on_the_spot or found.direct_url is not None:
+        if not _can_be_told(comparison, row, found):
             continue
-        build = _build_tag(facts.build)
-        if any(wheel.tags == facts.tags and wheel.build == build for wheel in locked):
-            continue
-        if _could_be(facts.tags, locked) or (not _is_platform_specific(facts.tags) and _has_sdist(row)):
-            continue
+        severity, doubt = _judged(comparison, row, found)
+        names = listed([wheel.filename for each in row.locked for wheel in wheels(each)])
         yield Draft(
-            message=f"{row.name} {found.version} was installed from a wheel for {_shown(facts.tags)}, "
-            f"and the lock has only {listed([wheel.filename for wheel in locked])}",
-            package=row.name,
-            locked=versions((package,)),
-            installed=(found.version,),
-            path=found.path,
-            layer=found.layer,
-            chain=chain(comparison, package.id),
-            location=location(comparison, package),
-        )
-
-
-def _has_sdist(row: Row) -> bool:
-    """A pure-Python wheel that was built from a locked sdist cannot be told from one that was downloaded."""
-    return any(has_sdist(package) for package in row.locked)
-
-
-def _build_tag(text: str) -> BuildTag:
-    match = _BUILD.fullmatch(text)
-    return (int(match[1]), match[2]) if match else ()
-
-
-def _could_be(tags: frozenset[Tag], locked: list[Wheel]) -> bool:
-    """Whether the only difference is how the platform is called.
-
-    Some projects rename a wheel for the index after it was built, so that WHEEL inside still says something broader
-    or older (torch says `linux_x86_64`); that cannot be told from another file.
-    """
-    own = {(tag.interpreter, tag.abi, _plain_platform(tag.platform)) for tag in tags}
-    for wheel in locked:
-        theirs = {(tag.interpreter, tag.abi, _plain_platform(tag.platform)) for tag in wheel.tags}
-        if own & theirs:
-            return True
-    return False
-
-
-def _plain_platform(platform: str) -> str:
-    """`manylinux_2_17_x86_64` and `linux_x86_64` to `linux_x86_64`; musllinux stays apart."""
-    if platform.startswith("manylinux"):
-        return re.sub(r"manylinux(?:\d+|_\d+_\d+)_", "linux_", platform)
-    return platform
-
-
-def _is_platform_specific(tags: frozenset[Tag]) -> bool:
-    return any(tag.platform != "any" for tag in tags)
-
-
-def _shown(tags: frozenset[Tag]) -> str:
-    return listed(sorted(map(str, tags)), most=2)
-
-
-def _built_from_source(comparison: Comparison) -> Iterator[Draft]:
-    for row, package, found in _indexed(comparison):
-        reason = found.built_on_the_spot
-        if reason is None:
-            continue
-        fitting = [wheel for each in row.locked for wheel in wheels_that_fit(comparison, each)]
-        sure = "uv_build.json" in reason
-        if fitting and not sure and found.wheel is not None and _could_be(found.wheel.tags, fitting):
-            # A wheel renamed for the index looks the same; only the bytes could tell.
-            message = f"{row.name} {found.version} may have been built on the spot: {reason}"
-            severity = Severity.INFO
-        else:
-            message = f"{row.name} {found.version} was built on the spot: {reason}"
-            severity = Severity.ERROR if fitting else Severity.WARNING
-        instead = f"the lock has {fitting[0].filename}" if fitting else None
-        source = f"{by_layer(found.layer)} built it" if found.layer else None
-        yield Draft(
-            message=message,
+            message=f"{row.name} {found.version} was made as a wheel for {_shown(found)}, the lock has {names}{doubt}",
             severity=severity,
             package=row.name,
             locked=versions((package,)),
@@ -132,8 +49,117 @@ def _built_from_source(comparison: Comparison) -> Iterator[Draft]:
             layer=found.layer,
             chain=chain(comparison, package.id),
             location=location(comparison, package),
-            hint="; ".join(part for part in (source, instead) if part) or None,
+            hint=take_out(found, "lock the file that it was installed from"),
         )
+
+
+def _can_be_told(comparison: Comparison, row: Row, found: Distribution) -> bool:
+    """Whether WHEEL and the names of the locked files say different things, and no other rule says so already."""
+    tags = _tags(found)
+    if not tags or not all(map(all_files_are_named, row.locked)) or not any(map(wheels, row.locked)):
+        return False
+    if found.built_on_the_spot is not None or found.direct_url is not None or _is_locked(row, found):
+        return False
+    if comparison.target.tags is not None and tags.isdisjoint(comparison.target.tags):
+        return False
+    fits = any(wheels_that_fit(comparison, package) for package in row.locked)
+    # Of a pure-Python build from a locked sdist nothing tells whether it was made here. Installers make one only
+    # where no wheel fits.
+    return fits or not (_is_pure(tags) and any(map(has_sdist, row.locked)))
+
+
+def _judged(comparison: Comparison, row: Row, found: Distribution) -> tuple[Severity, str]:
+    """How sure it is that the build is another one, and what is to be said about it.
+
+    Some projects rename a wheel for the index after it was built, so that WHEEL inside still says something broader
+    than the name. Then the two cannot be told apart without the file.
+    """
+    tags = _tags(found)
+    locked = [wheel for package in row.locked for wheel in wheels(package)]
+    build = _build(found)
+    overlaps = any(tags & wheel.tags and (build == wheel.build or not build or not wheel.build) for wheel in locked)
+    if overlaps or any(_generalised(tags) & _generalised(wheel.tags) for wheel in locked if _is_general(tags)):
+        return Severity.INFO, "; it may be one of these under another name"
+    if _is_pure(tags):
+        is_compiled = any(native.distribution == found.path for native in _natives(comparison))
+        return Severity.INFO if is_compiled else Severity.WARNING, "; it may be one of these under another name"
+    return Severity.ERROR, " only"
+
+
+def _tags(found: Distribution) -> frozenset[Tag]:
+    return found.wheel.tags if found.wheel is not None else frozenset()
+
+
+def _build(found: Distribution) -> BuildTag:
+    match = _BUILD.fullmatch(found.wheel.build) if found.wheel is not None else None
+    return (int(match[1]), match[2]) if match else ()
+
+
+def _is_locked(row: Row, found: Distribution) -> bool:
+    return any(
+        wheel.tags == _tags(found) and wheel.build == _build(found)
+        for package in row.locked
+        for wheel in wheels(package)
+    )
+
+
+def _is_pure(tags: frozenset[Tag]) -> bool:
+    return all(tag.platform == "any" for tag in tags)
+
+
+def _is_general(tags: frozenset[Tag]) -> bool:
+    return all(tag.platform.startswith("linux_") for tag in tags)
+
+
+def _generalised(tags: frozenset[Tag]) -> frozenset[tuple[str, str, str]]:
+    """`manylinux_2_17_x86_64` becomes `linux_x86_64`; musllinux stays apart."""
+    return frozenset((tag.interpreter, tag.abi, _MANYLINUX.sub("linux_", tag.platform)) for tag in tags)
+
+
+def _natives(comparison: Comparison) -> tuple[Native, ...]:
+    return comparison.environment.natives if comparison.environment is not None else ()
+
+
+def _shown(found: Distribution) -> str:
+    build = f", build {found.wheel.build}" if found.wheel is not None and found.wheel.build else ""
+    return listed(sorted(map(str, _tags(found))), most=2) + build
+
+
+def _built_from_source(comparison: Comparison) -> Iterator[Draft]:
+    for row, package, found in _indexed(comparison):
+        if found.built_on_the_spot is None:
+            continue
+        fitting = [wheel for each in row.locked for wheel in wheels_that_fit(comparison, each)]
+        severity, verb = _how_built(row, found, fitting)
+        instead = f"install {fitting[0].filename}, which the lock has" if fitting else "lock a wheel of it"
+        yield Draft(
+            message=f"{row.name} {found.version} {verb} built on the spot: {found.built_on_the_spot}",
+            severity=severity,
+            package=row.name,
+            locked=versions((package,)),
+            installed=(found.version,),
+            path=found.path,
+            layer=found.layer,
+            chain=chain(comparison, package.id),
+            location=location(comparison, package),
+            hint=f"{by_layer(found.layer)} installed it: {instead}" if found.layer is not None else instead,
+        )
+
+
+def _how_built(row: Row, found: Distribution, fitting: Sequence[Wheel]) -> tuple[Severity, str]:
+    """A tag that indexes refuse tells of a local build, or of a wheel that was renamed for the index.
+
+    Only where no locked wheel can be that one is the second ruled out.
+    """
+    is_renamed = any(_generalised(_tags(found)) & _generalised(wheel.tags) for wheel in fitting)
+    unnamed = not all(map(all_files_are_named, row.locked))
+    if _is_general(_tags(found)) and (is_renamed or unnamed) and not _is_sure(found):
+        return Severity.INFO, "may have been"
+    return Severity.ERROR if fitting else Severity.WARNING, "was"
+
+
+def _is_sure(found: Distribution) -> bool:
+    return found.built_on_the_spot is not None and "uv_build.json" in found.built_on_the_spot
 
 
 def _unsupported_tag(comparison: Comparison) -> Iterator[Draft]:
@@ -142,19 +168,37 @@ def _unsupported_tag(comparison: Comparison) -> Iterator[Draft]:
     supported = frozenset(comparison.target.tags)
     for row in comparison.rows:
         for found in row.installed:
-            if found.wheel is None or not found.wheel.tags or is_foreign(found):
+            if not _tags(found) or is_foreign(found) or not supported.isdisjoint(_tags(found)):
                 continue
-            if supported.isdisjoint(found.wheel.tags):
-                yield Draft(
-                    message=f"{row.name} {found.version} was installed from a wheel for {_shown(found.wheel.tags)}, "
-                    f"which {_interpreter(comparison)} does not support",
-                    package=row.name,
-                    locked=versions(row.locked),
-                    installed=(found.version,),
-                    path=found.path,
-                    layer=found.layer,
-                    chain=chain(comparison, row.locked[0].id) if row.locked else (),
-                )
+            message = (
+                f"{row.name} {found.version} was made as a wheel for {_shown(found)}, "
+                f"which {_interpreter(comparison)} does not support"
+            )
+            doubtful = _may_work(comparison, row, found)
+            yield Draft(
+                message=f"{message}; nothing in it is bound to that" if doubtful else message,
+                severity=Severity.WARNING if doubtful else None,
+                package=row.name,
+                locked=versions(row.locked),
+                installed=(found.version,),
+                path=found.path,
+                layer=found.layer,
+                chain=chain(comparison, row.locked[0].id) if row.locked else (),
+            )
+
+
+def _may_work(comparison: Comparison, row: Row, found: Distribution) -> bool:
+    """Whether only the name of the Python differs, and no file is an extension module for one.
+
+    Such a wheel may be mislabelled: installers go by its file name, so it must have had another one.
+    """
+    platforms = {tag.platform for tag in comparison.target.tags or ()}
+    modules = (each for each in _natives(comparison) if each.distribution == found.path)
+    return (
+        not _is_locked(row, found)
+        and any(tag.platform in platforms for tag in _tags(found))
+        and not any(_EXTENSION_MODULE.fullmatch(module.path) for module in modules)
+    )
 
 
 def _interpreter(comparison: Comparison) -> str:
@@ -164,36 +208,38 @@ def _interpreter(comparison: Comparison) -> str:
 
 
 def _platform_mismatch(comparison: Comparison) -> Iterator[Draft]:
-    environment = comparison.environment
-    if environment is None:
-        return
-    owners = {each.path: each for row in comparison.rows for each in row.installed}
+    owners = {each.path: each for row in comparison.rows for each in row.installed if not is_foreign(each)}
     natives: dict[str, list[Native]] = {}
-    for native in environment.natives:
+    for native in _natives(comparison):
         natives.setdefault(native.distribution, []).append(native)
     for path, files in natives.items():
-        found = owners.get(path)
-        if found is None or is_foreign(found):
+        telling = _telling(comparison, files) if path in owners else []
+        if not telling:
             continue
-        differences = [(native, reason) for native in files if (reason := _difference(comparison, native))]
-        # Some wheels carry helpers for several machines; only modules to import, or all files together, tell.
-        modules = [each for each in differences if _EXTENSION_MODULE.fullmatch(each[0].path)]
-        telling = modules or (differences if len(differences) == len(files) else [])
-        if telling:
-            native, reason = telling[0]
-            more = f" (and {len(telling) - 1} more)" if len(telling) > 1 else ""
-            yield Draft(
-                message=f"{found.name} {found.version} holds a binary {reason}: {native.path}{more}",
-                package=found.name,
-                installed=(found.version,),
-                path=native.path,
-                layer=native.layer or found.layer,
-            )
+        found, (native, reason) = owners[path], telling[0]
+        more = f" (and {len(telling) - 1} more)" if len(telling) > 1 else ""
+        yield Draft(
+            message=f"{found.name} {found.version} holds a binary {reason}: {native.path}{more}",
+            package=found.name,
+            installed=(found.version,),
+            path=native.path,
+            layer=native.layer or found.layer,
+        )
+
+
+def _telling(comparison: Comparison, files: Sequence[Native]) -> list[tuple[Native, str]]:
+    """Files that do not fit, with the reason.
+
+    Some wheels carry helpers for several machines, so only modules to import tell, or all files together.
+    """
+    differences = [(native, reason) for native in files if (reason := _difference(comparison, native)) is not None]
+    modules = [each for each in differences if _EXTENSION_MODULE.fullmatch(each[0].path)]
+    return modules or (differences if len(differences) == len(files) else [])
 
 
 def _difference(comparison: Comparison, native: Native) -> str | None:
-    target = comparison.target
-    machine = _MACHINES.get(native.elf.machine)
+    target, elf = comparison.target, native.elf
+    machine = interpreter_tags.machine_name(elf.machine, elf.bits, elf.little_endian)
     wanted = _MACHINE_ALIASES.get(target.machine or "", target.machine)
     if machine is not None and wanted is not None and machine != wanted:
         return f"for {machine}, and the interpreter is for {target.machine}"
@@ -220,6 +266,7 @@ RULES = (
         severity=Severity.ERROR,
         summary="the installed build is none of the locked files",
         why="The version is right and the file is not: other compilers, options or bundled libraries.",
+        evidence="the tags in WHEEL, and the names of the locked files",
         remedy="install with the lock's hashes enforced, so that no other file is taken",
         check=_not_in_lock,
     ),
@@ -229,6 +276,7 @@ RULES = (
         severity=Severity.WARNING,
         summary="built on the spot; error when the lock has a wheel that fits the target",
         why="What a compiler makes of a source distribution depends on the machine that builds the image.",
+        evidence="uv_build.json, or a tag in WHEEL that package indexes do not accept",
         remedy="install the wheel (`--only-binary`), or build one once and lock it",
         check=_built_from_source,
     ),
@@ -238,6 +286,7 @@ RULES = (
         severity=Severity.ERROR,
         summary="the interpreter in the image does not support the installed wheel's tags",
         why="It was installed for another Python or platform, and will not import or will crash.",
+        evidence="the tags in WHEEL, and those that the image's interpreter supports",
         remedy="install with the interpreter that is going to run it, on the same base image",
         check=_unsupported_tag,
     ),
@@ -247,6 +296,7 @@ RULES = (
         severity=Severity.ERROR,
         summary="a binary for another machine or C library",
         why="The dynamic loader refuses it, or it crashes where the two C libraries differ.",
+        evidence="ELF headers of the installed files and of the interpreter",
         remedy="build and copy environments on the same platform and base image (glibc or musl) as the final stage",
         check=_platform_mismatch,
     ),

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from driftscan.compare import Comparison
 from driftscan.finding import Finding, Location, Severity
 from driftscan.model.image import LayerId
-from driftscan.model.inventory import Distribution
+from driftscan.model.inventory import CondaPackage, Distribution
 from driftscan.model.lock import Package, PackageId
 
 
@@ -34,13 +34,16 @@ Check: TypeAlias = Callable[[Comparison], Iterator[Draft]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule of INTERFACE's table. `summary` says when it holds, `why` what goes wrong then, `remedy` what to do."""
+    """One rule. `summary` says when it holds, `why` what goes wrong then, `evidence` what facts it rests on, `remedy`
+    what to do; a finding with a way out of its own has that as its hint instead.
+    """
 
     code: str
     slug: str
     severity: Severity
     summary: str
     why: str
+    evidence: str
     remedy: str
     check: Check
 
@@ -86,6 +89,12 @@ def by_layer(layer: LayerId | None) -> str:
     if layer is None:
         return ""
     return f"layer {layer.index}" + (f" (`{layer.created_by}`)" if layer.created_by else "")
+
+
+def take_out(found: Distribution | CondaPackage, instead: str) -> str:
+    """A way out for something that should not be installed: which instruction to remove, or what to do instead."""
+    source = f"it was installed by {by_layer(found.layer)}: " if found.layer is not None else ""
+    return f"{source}take it out, or {instead}"
 
 
 def chain(comparison: Comparison, key: PackageId) -> tuple[str, ...]:

@@ -37,10 +37,21 @@ def wheels(package: Package) -> tuple[Wheel, ...]:
     return tuple(wheel for wheel in found if wheel is not None)
 
 
+def all_files_are_named(package: Package) -> bool:
+    """Whether the lock names every file it allows, in a way that tells which interpreters it is for.
+
+    Hashes alone tell nothing, and of a file with an odd name nobody knows whether it fits.
+    """
+    names = [artifact.filename for artifact in package.artifacts]
+    return bool(names) and len(wheels(package)) == sum(not _is_sdist(name) for name in names)
+
+
+def _is_sdist(filename: str | None) -> bool:
+    return filename is not None and filename.endswith(_SDIST_ENDINGS)
+
+
 def has_sdist(package: Package) -> bool:
-    return any(
-        artifact.filename is not None and artifact.filename.endswith(_SDIST_ENDINGS) for artifact in package.artifacts
-    )
+    return any(_is_sdist(artifact.filename) for artifact in package.artifacts)
 
 
 def wheels_that_fit(comparison: Comparison, package: Package) -> tuple[Wheel, ...]:
