@@ -82,7 +82,10 @@ class RootFS:
         return () if resolved is None else tuple(sorted(self._children.get(resolved, ())))
 
     def walk(self, path: str) -> Iterator[Node]:
-        """All nodes below the directory that `path` leads to, symlinks not followed, in sorted order."""
+        """All nodes below the directory that `path` leads to: what is in it, sorted, then what is in its directories.
+
+        Symlinks below it are not followed.
+        """
         start = self.resolve(path)
         pending = [] if start is None else [start]
         while pending:
