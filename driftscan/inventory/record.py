@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from driftscan.inventory.paths import join
+from driftscan.inventory.paths import name as basename
 
+_SITES = ("site-packages", "dist-packages")
 _LENGTHS = {"sha256": 32, "sha384": 48, "sha512": 64}
 
 
@@ -41,7 +43,7 @@ def _lines(data: bytes) -> Iterator[str]:
 def _row(fields: list[str], site: str, line: int) -> Row:
     if not fields[0]:
         raise ValueError(f"line {line}: it names no file")
-    path = join(site, fields[0])
+    path = join(site, _relative(fields[0], site))
     if not path or "\0" in fields[0]:
         raise ValueError(f"line {line}: the path leaves the image")
     algorithm, _, text = (fields[1] if len(fields) > 1 else "").partition("=")
@@ -53,6 +55,15 @@ def _row(fields: list[str], site: str, line: int) -> Row:
     if digest is None:
         raise ValueError(f"line {line}: the {algorithm} is damaged")
     return Row(path, digest if algorithm == "sha256" else None, algorithm)
+
+
+def _relative(path: str, site: str) -> str:
+    """The path relative to `site`. `pip install --target` writes RECORD for its temporary `lib/python`, two folders
+    below the prefix, and then moves the prefix's content into the target itself.
+    """
+    if basename(site) in _SITES:
+        return path
+    return path.removeprefix("../../")
 
 
 def _digest(text: str, length: int) -> str | None:

@@ -62,24 +62,21 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Keep], ...] = tuple(
 )
 # uv links installed files from its cache, and a layer may hold the cache's name for a file first.
 _SITE = re.compile(r"(?:.*/)?(?:(?:site|dist)-packages|archive-v\d+)/.*")
-_PREFIX = re.compile(
-    r"(?:usr/local|opt)/.*|(?:.*/)?\.?v?env/.*|(?:.*/)?(?:bin|sbin|share|include|etc|lib|lib64|libexec|man)/.*"
-)
 _SYSTEM = re.compile(r"(?:usr/(?:share|include|lib\w*|src)|etc|lib\w*|var)/.*")
 
 
 def wants(path: str, size: int) -> Keep | None:
     """What to keep of the file at `path` (no leading slash) that is `size` bytes long; None: nothing but its entry.
 
-    Files in site directories, and in what looks like a prefix, where wheels put scripts, data and libraries, are
-    hashed even where their content is not kept.
+    Files are hashed even where their content is not kept, except where only the operating system puts any: packages
+    can be installed into any folder (`pip install --target`), and its RECORD is known only when all has gone by.
     """
     if path.endswith(".pyc"):
         return None
     keep = _content(path)
     if keep is not None and (size <= keep.limit or keep.limit == 0):
         return keep
-    if keep is not None or _SITE.fullmatch(path) or (not _SYSTEM.fullmatch(path) and _PREFIX.fullmatch(path)):
+    if keep is not None or not _SYSTEM.fullmatch(path) or _SITE.fullmatch(path):
         return _HASH_ONLY
     return None
 

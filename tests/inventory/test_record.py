@@ -63,3 +63,8 @@ def test_arbitrary_bytes_give_rows_or_a_value_error(data: bytes) -> None:
     except ValueError:
         return
     assert all(row.path and ".." not in row.path.split("/") and not row.path.startswith("/") for row in found)
+
+
+def test_rows_of_a_target_folder_are_relative_to_the_folder_itself() -> None:
+    """`pip install --target /deps` leaves `../../bin/flask` for /deps/bin/flask."""
+    assert rows(b"flask/app.py,,\n../../bin/flask,,\n", "deps") == (Row("deps/flask/app.py"), Row("deps/bin/flask"))
