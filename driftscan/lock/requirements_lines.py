@@ -180,7 +180,9 @@ def _options(words: list[str], where: str) -> Iterator[tuple[str, str]]:
     while position < len(words):
         word = words[position]
         position += 1
-        if not word.startswith("-"):
+        if word == "--":
+            return
+        if not word.startswith("-") or word == "-":
             # pip drops words between options.
             continue
         name, value = _split_option(word, where)
