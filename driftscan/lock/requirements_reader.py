@@ -72,7 +72,7 @@ class Reader:
         editable = None if line.requirement else options.get("--editable")
         if line.requirement or editable is not None:
             entries.append(_entry(document, line, editable))
-            self.require_hashes = self.require_hashes or "--hash" in options
+            self.require_hashes = self.require_hashes or (editable is None and "--hash" in options)
             return
         for name, value in line.options:
             if name == "--hash":
@@ -148,7 +148,8 @@ def _entry(document: Document, line: Line, editable: str | None) -> Entry:
     where = f"{document.name}:{line.number}"
     text = editable if editable is not None else line.requirement
     located = locate(text, editable=editable is not None, where=where)
-    hashes = tuple(_hashes(line, where))
+    # pip takes no options for editables, and there is nothing to hash.
+    hashes = () if editable is not None else tuple(_hashes(line, where))
     if located is not None:
         hashes = hashes or located.hashes
         notes = tuple(Note(kind, reason, line.number) for kind, reason in located.notes(hashes))

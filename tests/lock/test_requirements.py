@@ -200,6 +200,7 @@ def test_the_folder_itself_without_a_name(name: str, expected: str) -> None:
         (f"a==1 --hash={A}\nb==1", True),
         (f"a @ https://files.example/a.zip#sha256={A.digest}", False),
         ("a==1\n-c c.txt", True),
+        (f"-e ./a --hash={A}", False),
     ],
 )
 def test_what_turns_require_hashes_on(text: str, expected: bool) -> None:

@@ -87,7 +87,7 @@ def read_by_us(data: bytes) -> list[tuple[str, bool, tuple[str, ...]]] | None:
             None if line.requirement else next((value for name, value in line.options if name == "--editable"), None)
         )
         if line.requirement or editable is not None:
-            hashes = tuple(value for name, value in line.options if name == "--hash")
+            hashes = tuple(value for name, value in line.options if name == "--hash" and editable is None)
             # uv and Poetry write markers behind editables; pip reads past them.
             found.append((line.requirement or str(editable).split(" ;")[0], editable is not None, hashes))
     return found
