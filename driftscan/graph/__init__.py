@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 
 from driftscan.errors import LockError
 from driftscan.graph.walk import Walk
@@ -56,28 +57,34 @@ class Selection:
 class DependencyGraph:
     """Packages of all locks as nodes, their dependencies as edges; never keyed by a name alone."""
 
-    def __init__(self, locks: Sequence[Lock], network: Network) -> None:
+    def __init__(self, locks: Sequence[Lock]) -> None:
         self.locks = tuple(locks)
-        self.network = network
-        """A networkx MultiDiGraph; nodes carry `package`, edges `dependency`."""
 
     @classmethod
-    def build(cls, locks: Sequence[Lock]) -> DependencyGraph:
+    def build(cls, locks: Sequence[Lock]) -> Self:
         """The graph of `locks` taken as one."""
-        # Imported here: it takes longer than everything else that `--version` needs.
+        return cls(locks)
+
+    @cached_property
+    def network(self) -> Network:
+        """A networkx MultiDiGraph keyed by `PackageId`; nodes carry `package`, edges `dependency`.
+
+        Made when it is first asked for: a selection walks the locks themselves, and importing networkx takes longer
+        than a small comparison.
+        """
         import networkx
 
         network: Network = networkx.MultiDiGraph()
-        for lock in locks:
+        for lock in self.locks:
             network.add_nodes_from((package.id, {"package": package}) for package in lock.packages)
         network.add_edges_from(
             (package.id, target, {"dependency": dependency})
-            for lock in locks
+            for lock in self.locks
             for package in lock.packages
             for dependency in package.dependencies or ()
             for target in dependency.candidates
         )
-        return cls(locks, network)
+        return network
 
     def select(self, target: Target, request: Request = Request()) -> Selection:  # noqa: B008  # immutable
         """What an installer would install on `target` for `request`.
