@@ -7,7 +7,7 @@ a damaged trailer or anything behind the last member is an error, since a shorte
 from __future__ import annotations
 
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
@@ -32,6 +32,8 @@ _PLAIN = 1 << 19
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _SKIPPABLE = range(0x184D2A50, 0x184D2A60)
+_MEMBER_HEAD = 1 << 14
+"""Bytes at the beginning of a gzip member that are fed at once: igzip wants its header whole."""
 _ZSTD_PIECE = 1 << 11
 """What goes into the zstd library at once: it expands that whole, and a bomb 32,000 times."""
 _AUTO_GZIP = 31
@@ -55,17 +57,15 @@ def chunks(stream: Stream, seen: HashSink, limits: Limits) -> Iterator[bytes]:
 
     Raises ImageError where the compressed data is damaged, cut off, or followed by something else.
     """
-    raw = _raw(stream, seen)
-    head = next(raw, b"")
-    while len(head) < 4 and (more := next(raw, b"")):
-        head += more
+    source = _Source(_raw(stream, seen))
+    head = source.fill(4)
     if head.startswith(_GZIP):
-        yield from _gunzip(head, raw)
-    elif head.startswith(_ZSTD) or int.from_bytes(head[:4], "little") in _SKIPPABLE:
-        yield from _unzstd(head, raw, limits)
+        yield from _gunzip(source)
+    elif head.startswith(_ZSTD) or int.from_bytes(head, "little") in _SKIPPABLE:
+        yield from _unzstd(source, limits)
     else:
-        yield head
-        yield from raw
+        while data := source.take(CHUNK):
+            yield data
 
 
 def _raw(stream: Stream, seen: HashSink) -> Iterator[bytes]:
@@ -74,73 +74,90 @@ def _raw(stream: Stream, seen: HashSink) -> Iterator[bytes]:
         yield data
 
 
-def _gunzip(data: bytes, raw: Iterator[bytes]) -> Iterator[bytes]:
-    member = fast_zlib.decompressobj(wbits=_AUTO_GZIP)
+class _Source:
+    """Compressed bytes, of which some may be given back: what a library was fed beyond the end of its part."""
+
+    def __init__(self, raw: Iterator[bytes]) -> None:
+        self._raw = raw
+        self._data = b""
+        self._start = 0
+
+    def fill(self, size: int) -> bytes:
+        """Have `size` bytes at hand, or fewer at the end; returns the first four of them without taking them."""
+        while len(self._data) - self._start < size and (more := next(self._raw, b"")):
+            self._data = self._data[self._start :] + more
+            self._start = 0
+        return self._data[self._start : self._start + 4]
+
+    def take(self, size: int) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        if self._start == len(self._data):
+            self._data, self._start = next(self._raw, b""), 0
+        data = self._data[self._start : self._start + size]
+        self._start += len(data)
+        return data
+
+    def give_back(self, size: int) -> None:
+        """Have the last `size` bytes, at most those of one `take`, come again."""
+        self._start -= size
+
+
+def _gunzip(source: _Source) -> Iterator[bytes]:
     try:
-        while True:
-            plain = member.decompress(data, _PLAIN)
-            if plain:
-                yield plain
-            data = member.unused_data if member.eof else member.unconsumed_tail
-            if not data and (member.eof or not plain or len(plain) < _PLAIN):
-                data = next(raw, b"")
-                if not data:
-                    break
-            if member.eof:
-                data = _next_member(data, raw)
-                member = fast_zlib.decompressobj(wbits=_AUTO_GZIP)
+        while head := source.fill(_MEMBER_HEAD):
+            if not head.startswith(_GZIP):
+                raise ImageError("something that is not gzip follows the gzip data")
+            yield from _member(source)
     except _ERRORS as error:
         raise ImageError(f"the gzip data is damaged ({error})") from error
-    if not member.eof:
-        raise ImageError("the gzip data is cut off before its end")
 
 
-def _next_member(data: bytes, raw: Iterator[bytes]) -> bytes:
-    while len(data) < len(_GZIP) and (more := next(raw, b"")):
-        data += more
-    if not data.startswith(_GZIP):
-        raise ImageError("something that is not gzip follows the gzip data")
-    return data
+def _member(source: _Source) -> Iterator[bytes]:
+    member = fast_zlib.decompressobj(wbits=_AUTO_GZIP)
+    data = source.take(_MEMBER_HEAD)
+    while not member.eof:
+        plain = member.decompress(data, _PLAIN)
+        if plain:
+            yield plain
+        data = member.unconsumed_tail
+        if not data and not member.eof and len(plain) < _PLAIN:
+            data = source.take(CHUNK)
+            if not data:
+                raise ImageError("the gzip data is cut off before its end")
+    source.give_back(len(member.unused_data))
 
 
-def _unzstd(data: bytes, raw: Iterator[bytes], limits: Limits) -> Iterator[bytes]:
+def _unzstd(source: _Source, limits: Limits) -> Iterator[bytes]:
     import zstandard
 
     decompressor = zstandard.ZstdDecompressor(max_window_size=limits.zstd_window)
     try:
-        while data:
-            while len(data) < 8 and (more := next(raw, b"")):
-                data += more
-            if int.from_bytes(data[:4], "little") in _SKIPPABLE:
-                data = _skip(data, raw)
-                continue
-            data = yield from _frame(decompressor.decompressobj(), data, raw)
+        while head := source.fill(8):
+            if int.from_bytes(head, "little") in _SKIPPABLE:
+                _skip(source)
+            else:
+                yield from _frame(source, decompressor.decompressobj())
     except zstandard.ZstdError as error:
         raise ImageError(f"the zstd data is damaged ({error})") from error
 
 
-def _frame(frame: zstandard.ZstdDecompressionObj, data: bytes, raw: Iterator[bytes]) -> Generator[bytes, None, bytes]:
-    """The content of one frame that begins with `data`; returns what follows it."""
-    while True:
-        for start in range(0, len(data), _ZSTD_PIECE):
-            plain = frame.decompress(data[start : start + _ZSTD_PIECE])
-            for offset in range(0, len(plain), _PLAIN):
-                yield plain[offset : offset + _PLAIN]
-            if frame.eof:
-                return frame.unused_data + data[start + _ZSTD_PIECE :] or next(raw, b"")
-        data = next(raw, b"")
+def _frame(source: _Source, frame: zstandard.ZstdDecompressionObj) -> Iterator[bytes]:
+    while not frame.eof:
+        data = source.take(_ZSTD_PIECE)
         if not data:
             raise ImageError("the zstd data is cut off before its end")
+        plain = frame.decompress(data)
+        for start in range(0, len(plain), _PLAIN):
+            yield plain[start : start + _PLAIN]
+    source.give_back(len(frame.unused_data))
 
 
-def _skip(data: bytes, raw: Iterator[bytes]) -> bytes:
-    """What follows a skippable frame, whose size stands in its second four bytes."""
-    if len(data) < 8:
-        raise ImageError("the zstd data is cut off before its end")
-    left = 8 + int.from_bytes(data[4:8], "little")
-    while left > len(data):
+def _skip(source: _Source) -> None:
+    """Pass over a skippable frame, whose size stands in its second four bytes."""
+    head = source.take(8)
+    left = int.from_bytes(head[4:], "little") if len(head) == 8 else 1
+    while left:
+        data = source.take(min(left, CHUNK))
+        if not data:
+            raise ImageError("the zstd data is cut off before its end")
         left -= len(data)
-        data = next(raw, b"")
-        if not data:
-            raise ImageError("the zstd data is cut off before its end")
-    return data[left:] or next(raw, b"")

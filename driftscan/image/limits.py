@@ -28,7 +28,7 @@ class Limits:
     path: int = 4096
     names: int = 256 * MIB
     """All paths of a layer together, with those of directories that only other paths speak of."""
-    elf: int = 64 * MIB
+    elf: int = 32 * MIB
     """Of a larger ELF file only some segments are looked at."""
     zstd_window: int = 128 * MIB
     nesting: int = 64
