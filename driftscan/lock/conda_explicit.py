@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from posixpath import basename
-from urllib.parse import unquote, urlsplit
 
-from packaging.utils import canonicalize_name
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
 
 from driftscan.errors import LockError
-from driftscan.lock.document import Document, clean_url
+from driftscan.lock.document import Document, clean_url, url_filename
 from driftscan.model.lock import (
     Artifact,
     CondaBuild,
@@ -48,7 +52,7 @@ def parse(document: Document) -> Lock:
     Raises LockError with the line where something is no URL of a conda package, and for `conda list --export`.
     """
     document.refuse_conflicts()
-    lines = document.text.splitlines()
+    lines = document.text.split("\n")
     packages = tuple(_packages(document.name, lines))
     if not any(line.strip() == _MARKER for line in lines):
         raise LockError(
@@ -88,12 +92,12 @@ def _package(text: str, number: int, where: str) -> Package:
             hint="write the lock with `conda list --explicit --sha256`",
         )
     url = clean_url(address)
-    filename = basename(unquote(urlsplit(url).path))
+    filename = url_filename(url)
     stem = next((filename.removesuffix(ending) for ending in _ENDINGS if filename.endswith(ending)), None)
     if stem is None or stem.count("-") < 2:
         raise LockError(f"`{filename[:100]}` is not the file name of a conda package", where=where)
     project, version, build = stem.rsplit("-", 2)
-    folder, _, subdir = url[: -len(filename) - 1].rpartition("/")
+    folder, _, subdir = url.rpartition("/")[0].rpartition("/")
     return Package(
         id=PackageId(canonicalize_name(project), version, Origin(OriginKind.CONDA, folder)),
         artifacts=(Artifact(filename=filename, url=url, hashes=tuple(_hashes(fragment, where))),),
@@ -119,10 +123,18 @@ def _pip_package(name: str, url: str, number: int, where: str) -> Package:
     algorithm, _, digest = fragment.partition("=")
     if algorithm not in ("sha256", "sha384", "sha512", "sha1", "md5") or not _HEX.fullmatch(digest):
         raise LockError(f"`#{fragment[:100]}` is not a hash of a pip package", where=where)
-    filename = basename(unquote(urlsplit(address).path))
-    parts = filename.removesuffix(".tar.gz").removesuffix(".zip").split("-")
+    filename = url_filename(address)
     return Package(
-        id=PackageId(canonicalize_name(name), parts[1] if len(parts) > 1 else None, Origin()),
+        id=PackageId(canonicalize_name(name.split("[")[0]), _version(filename, where), Origin()),
         artifacts=(Artifact(filename=filename, url=clean_url(address), hashes=(Hash(algorithm, digest.lower()),)),),
         line=number,
     )
+
+
+def _version(filename: str, where: str) -> str:
+    try:
+        if filename.endswith(".whl"):
+            return str(parse_wheel_filename(filename)[1])
+        return str(parse_sdist_filename(filename)[1])
+    except (InvalidWheelFilename, InvalidSdistFilename, ValueError) as error:
+        raise LockError(f"`{filename[:100]}` is not the file name of a pip package", where=where) from error

@@ -68,7 +68,7 @@ def read_by_pip(path: Path) -> list[tuple[str, bool, tuple[str, ...]]] | None:
         return None
     return [
         (
-            each.requirement,
+            each.requirement.strip(),
             each.is_editable,
             tuple(f"{name}:{one}" for name, many in (each.options or {}).get("hashes", {}).items() for one in many),
         )
