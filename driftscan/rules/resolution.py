@@ -173,9 +173,12 @@ def _requires_python(comparison: Comparison) -> Iterator[Draft]:
 
 
 def _admits(required: str | None, python: str) -> bool:
-    """True too where one of the two cannot be read: that proves nothing."""
+    """True too where one of the two cannot be read: that proves nothing.
+
+    A Python that was built from a checkout has a plus behind its version, which PEP 440 does not know.
+    """
     try:
-        return not required or SpecifierSet(required).contains(Version(python), prereleases=True)
+        return not required or SpecifierSet(required).contains(Version(python.removesuffix("+")), prereleases=True)
     except (InvalidSpecifier, InvalidVersion):
         return True
 
