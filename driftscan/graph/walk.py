@@ -35,6 +35,7 @@ class Walk:
     root_extras: frozenset[str] = frozenset()
     members: frozenset[PackageId] = frozenset()
     packages: Mapping[PackageId, Package] = field(default_factory=dict)
+    decided: dict[str, bool | None] = field(default_factory=dict)
     ambiguous: deque[tuple[PackageId | None, Dependency]] = field(default_factory=deque)
 
     def run(self) -> bool:
@@ -58,7 +59,7 @@ class Walk:
         return False
 
     def _forget(self) -> None:
-        self.parents, self.extras, self.excluded, self.unknown = {}, {}, {}, {}
+        self.parents, self.extras, self.excluded, self.unknown, self.decided = {}, {}, {}, {}, {}
 
     def _walk(self) -> frozenset[str]:
         pending: deque[tuple[PackageId, str]] = deque()
@@ -159,8 +160,10 @@ class Walk:
         """Whether a marker holds on the target with what is active; None where that cannot be known."""
         if marker is None:
             return True
-        holds = markers.evaluate(marker, self.target.markers, extras=self.active, groups=self.groups)
-        return True if holds is None and self.unknown_holds else holds
+        if marker not in self.decided:
+            holds = markers.evaluate(marker, self.target.markers, extras=self.active, groups=self.groups)
+            self.decided[marker] = True if holds is None and self.unknown_holds else holds
+        return self.decided[marker]
 
     def _atoms(self, package: Package, extra: str) -> Iterator[str]:
         """uv's names for the extras, groups and projects that are active; `length` keeps them unambiguous."""
