@@ -19,6 +19,7 @@ from driftscan.rules.wheels import Wheel, all_files_are_named, has_sdist, wheels
 _MACHINE_ALIASES = {"i386": "i686", "i586": "i686", "armv8l": "armv7l", "armv6l": "armv7l", "arm": "armv7l"}
 """Names that kernels have for what ELF does not tell apart."""
 _EXTENSION_MODULE = re.compile(r".*\.(?:cpython-[^/]+|abi3|pypy[^/]+)\.so")
+_RENAMED = "; it may be one of these under another name"
 _MANYLINUX = re.compile(r"^manylinux(?:\d+|_\d+_\d+)_")
 _BUILD = re.compile(r"(\d+)(.*)", re.DOTALL)
 
@@ -76,13 +77,15 @@ def _judged(comparison: Comparison, row: Row, found: Distribution) -> tuple[Seve
     """
     tags = _tags(found)
     locked = [wheel for package in row.locked for wheel in wheels(package)]
-    build = _build(found)
-    overlaps = any(tags & wheel.tags and (build == wheel.build or not build or not wheel.build) for wheel in locked)
-    if overlaps or any(_generalised(tags) & _generalised(wheel.tags) for wheel in locked if _is_general(tags)):
-        return Severity.INFO, "; it may be one of these under another name"
+    if sharing := [wheel for wheel in locked if tags & wheel.tags]:
+        build = _build(found)
+        is_other = all(build and wheel.build and build != wheel.build for wheel in sharing)
+        return (Severity.ERROR, " only") if is_other else (Severity.INFO, _RENAMED)
+    if _is_general(tags) and any(_generalised(tags) & _generalised(wheel.tags) for wheel in locked):
+        return Severity.INFO, _RENAMED
     if _is_pure(tags):
         is_compiled = any(native.distribution == found.path for native in _natives(comparison))
-        return Severity.INFO if is_compiled else Severity.WARNING, "; it may be one of these under another name"
+        return Severity.INFO if is_compiled else Severity.WARNING, _RENAMED
     return Severity.ERROR, " only"
 
 
