@@ -27,7 +27,7 @@ from driftscan.image.tarheader import BLOCK, Headers
 MANIFEST = "manifest.json"
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
 _FILE = ord("0")
-_GZIP = b"\x1f\x8b"
+_COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
 _DOCUMENTS = (".json", "VERSION", "repositories", "oci-layout")
 
 
@@ -125,9 +125,9 @@ def arrivals(stream: Stream, limits: Limits) -> Iterator[Arrival]:
         body = _Body(buffer, header.size)
         name = header.name.decode("utf-8", "surrogateescape")
         if header.flag == _FILE and not name.endswith(_DOCUMENTS):
-            head = body.read(2)
-            # An empty layer takes a block uncompressed, and less than that compressed.
-            if not head.startswith(b"{") and (header.size >= BLOCK or head == _GZIP):
+            head = body.read(4)
+            # A layer takes at least a block uncompressed, and may take less than that compressed.
+            if not head.startswith(b"{") and (header.size >= BLOCK or head.startswith(_COMPRESSED)):
                 yield Arrival(_Prefixed(head, body), _promised_digest(name))
         body.skip()
         buffer.skip_padding(header.size)

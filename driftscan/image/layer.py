@@ -89,6 +89,8 @@ class _LayerReader:
             self._folders.add(parent)
             self._names += len(parent)
             parent = parent.rpartition("/")[0]
+        if len(self._folders) > self._limits.layer_entries:
+            self._limits.check("layer_entries", len(self._folders), "the number of directories")
         if self._names > self._limits.names:
             self._limits.check("names", self._names, "the length of all paths together")
 

@@ -8,7 +8,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeAlias
 
 from driftscan.errors import DriftscanError, ImageError
@@ -201,7 +201,7 @@ def _ahead(pieces: Iterator[bytes]) -> Iterator[Iterator[bytes]]:
         stopped.set()
         while producer.is_alive():
             # It may stand at a full queue.
-            try:
-                ready.get(timeout=0.01)
-            except queue.Empty:
-                producer.join(0.01)
+            with suppress(queue.Empty):
+                while True:
+                    ready.get_nowait()
+            producer.join(0.01)
