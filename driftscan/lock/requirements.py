@@ -43,7 +43,7 @@ def parse(document: Document) -> Lock:
     """
     reader = Reader()
     reader.read(document, is_constraint=False, chain=())
-    entries = [constrained for entry in reader.entries for constrained in reader.constrained(entry)]
+    entries = list(reader.constrained())
     by_name: dict[NormalizedName, dict[PackageId, None]] = {}
     for entry in entries:
         by_name.setdefault(entry.id.name, {})[entry.id] = None

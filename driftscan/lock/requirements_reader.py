@@ -88,11 +88,18 @@ class Reader:
                 self.read(included, is_constraint=constraint, chain=chain)
                 return
 
-    def constrained(self, entry: Entry) -> Iterator[Entry]:
-        """The entry, pinned and hashed by the constraints on it where they say more; one for each marker of theirs."""
+    def constrained(self) -> Iterator[Entry]:
+        """The entries, pinned and hashed by the constraints on them where those say more."""
+        by_name: dict[NormalizedName, list[Entry]] = {}
+        for constraint in self.constraints:
+            by_name.setdefault(constraint.id.name, []).append(constraint)
+        for entry in self.entries:
+            yield from self._constrained(entry, by_name.get(entry.id.name, []))
+
+    def _constrained(self, entry: Entry, found: list[Entry]) -> Iterator[Entry]:
+        """The entry under the constraints on its project: one entry for each marker of theirs."""
         if entry.located is None:
             entry = replace(entry, id=entry.id._replace(origin=Origin(location=self.index)))
-        found = [each for each in self.constraints if each.id.name == entry.id.name]
         always = [each for each in found if each.marker in (None, entry.marker)]
         for constraint in always:
             entry = _constrain(entry, constraint)
