@@ -1,0 +1,124 @@
+"""The registry of rules, and what `run` makes of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from types import ModuleType
+
+import pytest
+
+from driftscan import rules
+from driftscan.finding import Severity
+from driftscan.rules import RULES, drift, integrity, lock, native, resolution, run, sources
+from driftscan.rules.rule import Rule, by_layer, listed
+from tests.builders.comparisons import UPGRADE, compared, environment, installed, locked
+from tests.builders.comparisons import lock as lock_of
+
+CODES = [
+    "LK101",
+    "LK102",
+    "LK103",
+    "LK104",
+    "LK105",
+    "LK106",
+    "LK108",
+    "LK109",
+    "LK110",
+    "LK112",
+    "DR201",
+    "DR202",
+    "DR203",
+    "DR205",
+    "DR206",
+    "DR207",
+    "DR208",
+    "DR209",
+    "NW301",
+    "NW302",
+    "NW303",
+    "NW304",
+    "IN401",
+    "IN402",
+    "IN403",
+    "IN405",
+]
+WARNINGS = {"LK104", "LK109", "DR208", "NW302", "IN403", "IN405"}
+
+DRIFTED = compared(
+    lock_of(locked("idna", "3.6"), locked("numpy", None, pinned=False), locked("six", "1.16")),
+    environment(installed("idna", "3.7"), installed("pip", "24.0"), installed("numpy"), installed("toolz")),
+)
+
+
+def test_the_rules_and_their_order() -> None:
+    assert [rule.code for rule in RULES] == CODES
+    assert len({rule.slug for rule in RULES}) == len(RULES)
+
+
+@pytest.mark.parametrize("module", [lock, resolution, drift, sources, native, integrity])
+def test_every_rule_of_a_family_is_registered(module: ModuleType) -> None:
+    assert set(module.RULES) <= set(RULES)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_every_rule_is_documented(rule: Rule) -> None:
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)+|[a-z]+", rule.slug)
+    assert rule.severity is (Severity.WARNING if rule.code in WARNINGS else Severity.ERROR)
+    for text in (rule.summary, rule.why, rule.evidence, rule.remedy):
+        assert text.strip() == text != ""
+    assert not rule.summary.endswith(".")
+    assert rule.why.endswith(".")
+
+
+def test_findings_come_worst_first_then_by_package() -> None:
+    found = [(finding.severity, finding.package, finding.rule) for finding in run(DRIFTED)]
+    assert found == [
+        (Severity.ERROR, "idna", "DR202"),
+        (Severity.ERROR, "numpy", "LK101"),
+        (Severity.ERROR, "six", "DR201"),
+        (Severity.ERROR, "toolz", "DR203"),
+        (Severity.INFO, "pip", "DR203"),
+    ]
+
+
+def test_findings_bear_their_rule_s_name_and_a_way_out() -> None:
+    for finding in run(DRIFTED):
+        assert finding.slug == next(rule.slug for rule in RULES if rule.code == finding.rule)
+        assert finding.hint
+
+
+@pytest.mark.parametrize(
+    ("select", "ignore", "expected"),
+    [
+        (None, [], ["DR202", "LK101", "DR201", "DR203", "DR203"]),
+        (["DR"], [], ["DR202", "DR201", "DR203", "DR203"]),
+        (["dr202", "unpinned"], [], ["DR202", "LK101"]),
+        (["DR"], ["DR203"], ["DR202", "DR201"]),
+        (["DR202"], ["DR"], []),
+        (None, ["Version-Mismatch", "LK"], ["DR201", "DR203", "DR203"]),
+        ([], [], []),
+    ],
+)
+def test_rules_are_selected_by_code_family_or_slug(
+    select: list[str] | None, ignore: list[str], expected: list[str]
+) -> None:
+    assert [finding.rule for finding in run(DRIFTED, select=select, ignore=ignore)] == expected
+
+
+def test_the_same_comparison_gives_the_same_findings() -> None:
+    assert run(DRIFTED) == run(DRIFTED)
+    assert rules.run(compared(lock_of(), None)) == ()
+
+
+def test_long_lists_are_cut() -> None:
+    assert listed([]) == ""
+    assert listed(["a", "b", "c"]) == "a, b, c"
+    assert listed(["a", "b", "c", "d"]) == "a, b, c and 1 more"
+    assert listed(["a", "b", "c"], most=1) == "a and 2 more"
+
+
+def test_a_layer_is_named_with_its_instruction_as_far_as_it_is_known() -> None:
+    assert by_layer(UPGRADE) == "layer 6 (`RUN pip install -U numpy`)"
+    assert by_layer(replace(UPGRADE, created_by=None)) == "layer 6"
+    assert by_layer(None) == ""
