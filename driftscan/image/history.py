@@ -7,9 +7,9 @@ import re
 from driftscan.model.image import HistoryEntry, ImageConfig, LayerId
 
 _NOP = re.compile(r"/bin/sh -c #\(nop\)\s+")
-_BUILD_ARGUMENTS = re.compile(r"\|\d+ (?:.*? )?(?=/bin/(?:ba|a|da)?sh )", re.DOTALL)
-_SHELL = re.compile(r"/bin/(?:ba|a|da)?sh(?: -[a-z]+)* -[a-z]*c ")
-_BUILDKIT = re.compile(r"\s*# buildkit\s*$")
+_BUILD_ARGUMENTS = re.compile(r"\A\|\d+ (?:.*? )?(?=/bin/(?:ba|a|da)?sh )", re.DOTALL)
+_SHELL = re.compile(r"/bin/(?:ba|a|da)?sh(?: -[a-z]+(?: pipefail)?)* -[a-z]*c ")
+_BUILDKIT = "# buildkit"
 _INSTRUCTION = re.compile(
     r"(?:ADD|COPY|RUN|ENV|ARG|CMD|ENTRYPOINT|EXPOSE|LABEL|USER|VOLUME|WORKDIR|SHELL|STOPSIGNAL|HEALTHCHECK|ONBUILD|MAINTAINER|FROM)\b"
 )
@@ -37,7 +37,7 @@ def instruction(entry: HistoryEntry) -> str | None:
     and puts `|n A=b` in front for build arguments; BuildKit writes `RUN |n A=b /bin/sh -c X # buildkit`; Buildah
     writes `/bin/sh -c X`. `docker import` leaves only a comment.
     """
-    text = _BUILDKIT.sub("", entry.created_by).strip()
+    text = entry.created_by.strip().removesuffix(_BUILDKIT).rstrip()
     if _NOP.match(text):
         return _CONTENT_DIGEST.sub(r"\1 in ", _NOP.sub("", text, count=1)).strip()
     prefix, rest = ("RUN ", text.removeprefix("RUN ")) if text.startswith("RUN ") else ("", text)
