@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, NormalizedName, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from driftscan import markers
@@ -41,9 +41,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondaRow:
-    """The same for one conda package, by its conda name."""
+    """The same for one conda package, by conda's name for it.
 
-    name: NormalizedName
+    Conda does not normalise names: `ruamel.yaml` and `ruamel_yaml` are two packages.
+    """
+
+    name: str
     locked: tuple[Package, ...] = ()
     installed: tuple[CondaPackage, ...] = ()
 
@@ -150,6 +153,13 @@ def admits(package: Package, version: str) -> bool:
     return not files or there in files
 
 
+def project_name(package: Package) -> str:
+    """The name of a locked package as its ecosystem has it: normalised, or conda's own."""
+    if package.conda is None:
+        return package.id.name
+    return package.conda.filename.rsplit("-", 2)[0].lower()
+
+
 def _in_specifier(specifier: str, version: str) -> bool:
     """True too where one of the two cannot be read: that proves no difference."""
     try:
@@ -199,13 +209,13 @@ def _conda_rows(selection: Selection, locks: Sequence[Lock], environment: Enviro
     """Rows for conda packages; none where no lock is about them, since pip's locks say nothing of a conda base."""
     if not any(package.id.origin.kind is OriginKind.CONDA for lock in locks for package in lock.packages):
         return ()
-    locked: dict[NormalizedName, list[Package]] = {}
+    locked: dict[str, list[Package]] = {}
     for key, package in selection.packages.items():
         if key.origin.kind is OriginKind.CONDA:
-            locked.setdefault(key.name, []).append(package)
-    installed: dict[NormalizedName, list[CondaPackage]] = {}
+            locked.setdefault(project_name(package), []).append(package)
+    installed: dict[str, list[CondaPackage]] = {}
     for conda in environment.conda if environment is not None else ():
-        installed.setdefault(canonicalize_name(conda.name), []).append(conda)
+        installed.setdefault(conda.name.lower(), []).append(conda)
     return tuple(
         CondaRow(name=name, locked=tuple(locked.get(name, ())), installed=tuple(installed.get(name, ())))
         for name in sorted({*locked, *installed})

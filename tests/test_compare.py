@@ -80,6 +80,17 @@ def test_a_conda_lock_and_a_lock_of_pip_stand_side_by_side() -> None:
     assert (comparison.locked, comparison.installed, comparison.matching) == (2, 2, 2)
 
 
+def test_conda_does_not_normalise_names() -> None:
+    names = ("ruamel.yaml", "ruamel_yaml", "_libgcc_mutex")
+    place = environment(conda=tuple(conda_installed(name, f"{at}.0") for at, name in enumerate(names)))
+    comparison = compared(
+        lock(*(conda_locked(name, f"{at}.0", "py_0", SHA256) for at, name in enumerate(names))), place
+    )
+    assert [row.name for row in comparison.conda_rows] == sorted(names)
+    assert (comparison.locked, comparison.installed, comparison.matching) == (3, 3, 3)
+    assert run(comparison) == ()
+
+
 def test_what_is_counted() -> None:
     own = locked("shop", None, (), origin=Origin(OriginKind.EDITABLE, "."), is_member=True)
     place = environment(

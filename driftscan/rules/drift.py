@@ -21,7 +21,7 @@ from driftscan.rules.requirements import (
     satisfies,
     unlocked,
 )
-from driftscan.rules.rule import Draft, Rule, by_layer, chain, is_foreign, listed, location, take_out, versions
+from driftscan.rules.rule import Draft, Rule, by_layer, chain, is_foreign, listed, location, take_out, title, versions
 
 INSTALLERS = frozenset(
     map(canonicalize_name, ("pip", "setuptools", "wheel", "uv", "poetry", "pdm", "pipenv", "virtualenv", "conda"))
@@ -43,7 +43,7 @@ def _kind_and_name(key: PackageId) -> tuple[NormalizedName, bool]:
 
 
 def _row_key(row: Row | CondaRow) -> tuple[NormalizedName, bool]:
-    return row.name, isinstance(row, CondaRow)
+    return canonicalize_name(row.name), isinstance(row, CondaRow)
 
 
 def _own_names(comparison: Comparison) -> frozenset[NormalizedName]:
@@ -59,7 +59,7 @@ def _missing(comparison: Comparison) -> Iterator[Draft]:
         if row.installed or not row.locked:
             continue
         package = row.locked[0]
-        asked = listed([str(each.id) for each in row.locked])
+        asked = listed([title(each) for each in row.locked])
         if package.is_member:
             yield Draft(
                 message=f"the project itself, {asked}, is not installed",
@@ -114,7 +114,7 @@ def _unexpected(comparison: Comparison) -> Iterator[Draft]:
             yield _unexpected_draft(comparison, row.name, found)
 
 
-def _unexpected_draft(comparison: Comparison, name: NormalizedName, found: Distribution | CondaPackage) -> Draft:
+def _unexpected_draft(comparison: Comparison, name: str, found: Distribution | CondaPackage) -> Draft:
     excuse = _excuse(name, found)
     kind = "conda package " if isinstance(found, CondaPackage) else ""
     return Draft(
@@ -124,12 +124,12 @@ def _unexpected_draft(comparison: Comparison, name: NormalizedName, found: Distr
         installed=(found.version,),
         path=found.path,
         layer=found.layer,
-        chain=() if isinstance(found, CondaPackage) else chain_to(comparison, name),
+        chain=() if isinstance(found, CondaPackage) else chain_to(comparison, found.name),
         hint=take_out(found, _LOCK_AGAIN),
     )
 
 
-def _excuse(name: NormalizedName, found: Distribution | CondaPackage) -> str:
+def _excuse(name: str, found: Distribution | CondaPackage) -> str:
     """Why something may well be there without a lock; empty for no reason."""
     if isinstance(found, Distribution) and found.owner is not None:
         return f" (it belongs to the OS package {found.owner})"

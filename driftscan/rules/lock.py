@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from driftscan.compare import Comparison
+from driftscan.compare import Comparison, project_name
 from driftscan.finding import Location, Severity
 from driftscan.model.lock import NoteKind, OriginKind, Package
-from driftscan.rules.rule import Draft, Rule, listed, location, versions
+from driftscan.rules.rule import Draft, Rule, listed, location, title, versions
 
 _ARCHIVES = (OriginKind.INDEX, OriginKind.URL, OriginKind.PATH, OriginKind.CONDA)
 _WEAK = frozenset(("md5", "sha1"))
@@ -21,7 +21,7 @@ def _unpinned(comparison: Comparison) -> Iterator[Draft]:
             allowed = f"allows {package.specifier}" if package.specifier else "allows any version"
             yield Draft(
                 message=f"{package.id.name} is not pinned: the lock {allowed}",
-                package=package.id.name,
+                package=project_name(package),
                 location=location(comparison, package),
             )
 
@@ -35,14 +35,14 @@ def _missing_hash(comparison: Comparison) -> Iterator[Draft]:
         if package.artifacts and not bare:
             continue
         if orphaned is not None:
-            message = f"{package.id} has no hash: {orphaned.text}"
+            message = f"{title(package)} has no hash: {orphaned.text}"
         elif bare and len(bare) < len(package.artifacts):
-            message = f"{package.id} has no hash for {listed([each.filename or 'a file' for each in bare])}"
+            message = f"{title(package)} has no hash for {listed([each.filename or 'a file' for each in bare])}"
         else:
-            message = f"{package.id} has no hash"
+            message = f"{title(package)} has no hash"
         yield Draft(
             message=message,
-            package=package.id.name,
+            package=project_name(package),
             locked=versions((package,)),
             location=_note_location(comparison, package, orphaned.line if orphaned else None),
         )
@@ -59,12 +59,12 @@ def _weak_hash(comparison: Comparison) -> Iterator[Draft]:
         weak = [package for package in lock.packages if _is_weak(package)]
         if weak:
             algorithms = sorted({value.algorithm for p in weak for each in p.artifacts for value in each.hashes})
-            names = listed([str(package.id) for package in weak])
+            names = listed([title(package) for package in weak])
             yield Draft(
                 message=f"{len(weak)} packages carry only {' and '.join(algorithms)}: {names}"
                 if len(weak) > 1
                 else f"{names} carries only {' and '.join(algorithms)}",
-                package=weak[0].id.name if len(weak) == 1 else None,
+                package=project_name(weak[0]) if len(weak) == 1 else None,
                 location=Location(path=lock.path, line=weak[0].line),
             )
 
@@ -79,7 +79,7 @@ def _mutable_source(comparison: Comparison) -> Iterator[Draft]:
         if (reason := _mutability(package)) is not None:
             yield Draft(
                 message=f"{package.id.name} is locked to {reason}",
-                package=package.id.name,
+                package=project_name(package),
                 locked=versions((package,)),
                 location=location(comparison, package),
             )

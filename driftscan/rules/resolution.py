@@ -9,7 +9,7 @@ from packaging.utils import NormalizedName, canonicalize_name, canonicalize_vers
 from packaging.version import InvalidVersion, Version
 
 from driftscan import markers
-from driftscan.compare import Comparison, Row
+from driftscan.compare import Comparison, Row, project_name
 from driftscan.finding import Location, Severity
 from driftscan.model.lock import Dependency, OriginKind, Package, ScopeKind
 from driftscan.rules.requirements import (
@@ -82,17 +82,17 @@ def _lock_edges(comparison: Comparison) -> Iterator[tuple[Package, Dependency]]:
 
 
 def _conflicting_pins(comparison: Comparison) -> Iterator[Draft]:
-    by_name: dict[tuple[NormalizedName, bool], list[Package]] = {}
+    by_name: dict[tuple[str, bool], list[Package]] = {}
     for key, package in comparison.selection.packages.items():
         if package.pinned:
-            by_name.setdefault((key.name, key.origin.kind is OriginKind.CONDA), []).append(package)
+            by_name.setdefault((project_name(package), key.origin.kind is OriginKind.CONDA), []).append(package)
     for packages in by_name.values():
         different = {_pin(package): package for package in reversed(packages)}
         if len(different) > 1:
             pins = listed([_shown_pin(package) for package in reversed(different.values())])
             yield Draft(
-                message=f"{packages[0].id.name} is pinned to {pins} for the same target",
-                package=packages[0].id.name,
+                message=f"{project_name(packages[0])} is pinned to {pins} for the same target",
+                package=project_name(packages[0]),
                 locked=versions(packages),
                 location=location(comparison, packages[1]),
             )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from driftscan.compare import Comparison
+from driftscan.compare import Comparison, project_name
 from driftscan.finding import Finding, Location, Severity
 from driftscan.model.image import LayerId
 from driftscan.model.inventory import CondaPackage, Distribution
@@ -72,6 +72,11 @@ def location(comparison: Comparison, package: Package) -> Location | None:
         lock = next((lock for lock in comparison.locks if package in lock.packages), None)
     path = package.path or (lock.path if lock is not None else None)
     return None if path is None else Location(path=path, line=package.line)
+
+
+def title(package: Package) -> str:
+    """Name and version, as far as there is one."""
+    return " ".join(part for part in (project_name(package), package.id.version) if part)
 
 
 def versions(packages: Sequence[Package]) -> tuple[str, ...]:

@@ -15,34 +15,13 @@ from driftscan.rules.rule import Rule, by_layer, listed
 from tests.builders.comparisons import UPGRADE, compared, environment, installed, locked
 from tests.builders.comparisons import lock as lock_of
 
-CODES = [
-    "LK101",
-    "LK102",
-    "LK103",
-    "LK104",
-    "LK105",
-    "LK106",
-    "LK108",
-    "LK109",
-    "LK110",
-    "LK112",
-    "DR201",
-    "DR202",
-    "DR203",
-    "DR205",
-    "DR206",
-    "DR207",
-    "DR208",
-    "DR209",
-    "NW301",
-    "NW302",
-    "NW303",
-    "NW304",
-    "IN401",
-    "IN402",
-    "IN403",
-    "IN405",
-]
+FAMILIES = {
+    "LK": (101, 102, 103, 104, 105, 106, 108, 109, 110, 112),
+    "DR": (201, 202, 203, 205, 206, 207, 208, 209),
+    "NW": (301, 302, 303, 304),
+    "IN": (401, 402, 403, 405),
+}
+CODES = [f"{family}{number}" for family, numbers in FAMILIES.items() for number in numbers]
 WARNINGS = {"LK104", "LK109", "DR208", "NW302", "IN403", "IN405"}
 
 DRIFTED = compared(
