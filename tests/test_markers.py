@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 
 import pytest
 from hypothesis import given
@@ -75,9 +76,10 @@ def test_a_comparison_is_decided_as_packaging_decides_it(text: str, environment:
         expected: bool | None = Marker(text).evaluate(environment)
     except UndefinedComparison:
         # packaging gives up on these where a side is no version.
-        left, operator, right = (environment.get(side, side.strip("'\"")) for side in text.split(" ", 2))
-        assert operator in ("~=", "===")
-        expected = left == right if operator == "===" else None
+        match = re.fullmatch(r"(\w+|'.*'|\".*\") (~=|===) (\w+|'.*'|\".*\")", text)
+        assert match is not None
+        left, right = (environment.get(side, side.strip("'\"")) for side in (match[1], match[3]))
+        expected = left == right if match[2] == "===" else None
     assert markers.evaluate(text, environment) is expected
 
 
