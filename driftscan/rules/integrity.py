@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from driftscan.compare import Comparison
 from driftscan.finding import Severity
@@ -16,6 +17,17 @@ _WORDS = {
     FileProblemKind.UNOWNED: ("belongs to no distribution", "belong to no distribution", "added"),
 }
 
+_MEANINGFUL = frozenset(("METADATA", "WHEEL", "entry_points.txt", "direct_url.json"))
+"""Files of a dist-info that tools act on."""
+
+
+class _Group(NamedTuple):
+    """What is one event: 300 edited files of one distribution and layer are one finding."""
+
+    owner: str | None
+    layer: LayerId | None
+    inert: bool
+
 
 def _problems(kind: FileProblemKind) -> Check:
     def check(comparison: Comparison) -> Iterator[Draft]:
@@ -23,38 +35,43 @@ def _problems(kind: FileProblemKind) -> Check:
         if environment is None:
             return
         owners = {each.path: each for each in environment.distributions}
-        for (owner, layer), problems in _grouped(environment.problems, kind).items():
-            yield _draft(kind, owners.get(owner or ""), layer, problems)
+        groups: dict[_Group, list[str]] = {}
+        for problem in environment.problems:
+            if problem.kind is kind:
+                inert = _is_inert(problem, owners.get(problem.distribution or ""))
+                group = _Group(problem.distribution, problem.layer, inert)
+                groups.setdefault(group, []).append(problem.path)
+        for group, paths in groups.items():
+            yield _draft(kind, group, owners.get(group.owner or ""), paths)
 
     return check
 
 
-def _grouped(
-    problems: tuple[FileProblem, ...], kind: FileProblemKind
-) -> dict[tuple[str | None, LayerId | None], list[FileProblem]]:
-    """One finding for each distribution and layer: 300 edited files are one event."""
-    groups: dict[tuple[str | None, LayerId | None], list[FileProblem]] = {}
-    for problem in problems:
-        if problem.kind is kind:
-            groups.setdefault((problem.distribution, problem.layer), []).append(problem)
-    return groups
+def _is_inert(problem: FileProblem, owner: Distribution | None) -> bool:
+    """Whether it is text beside the metadata that differs since the installation: some wheels are published so."""
+    return (
+        problem.kind is FileProblemKind.MODIFIED
+        and owner is not None
+        and problem.path.startswith(f"{owner.path}/")
+        and problem.path.rpartition("/")[2] not in _MEANINGFUL
+        and problem.layer == owner.layer
+    )
 
 
-def _draft(
-    kind: FileProblemKind, owner: Distribution | None, layer: LayerId | None, problems: list[FileProblem]
-) -> Draft:
+def _draft(kind: FileProblemKind, group: _Group, owner: Distribution | None, paths: list[str]) -> Draft:
     one, many, done = _WORDS[kind]
-    paths = [problem.path for problem in problems]
     subject = f"a file of {owner.name} {owner.version}" if owner is not None else "an importable file"
     if len(paths) > 1:
         subject = f"{len(paths)} files of {owner.name} {owner.version}" if owner else f"{len(paths)} importable files"
+    doubt = "; nothing runs it, and its wheel may have been published so" if group.inert else ""
     return Draft(
-        message=f"{subject} {one if len(paths) == 1 else many}: {listed(paths)}",
+        message=f"{subject} {one if len(paths) == 1 else many}: {listed(paths)}{doubt}",
+        severity=Severity.INFO if group.inert else None,
         package=owner.name if owner is not None else None,
         installed=(owner.version,) if owner is not None else (),
         path=paths[0],
-        layer=layer,
-        hint=f"{done} by {by_layer(layer)}" if layer is not None else None,
+        layer=group.layer,
+        hint=f"{done} by {by_layer(group.layer)}" if group.layer is not None else None,
     )
 
 

@@ -60,6 +60,26 @@ def test_layers_that_did_it_are_told_apart() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "layer", "severity"),
+    [
+        ("shop-1.0.dist-info/top_level.txt", SHOP.layer, Severity.INFO),
+        ("shop-1.0.dist-info/top_level.txt", UPGRADE, Severity.ERROR),
+        ("shop-1.0.dist-info/METADATA", SHOP.layer, Severity.ERROR),
+        ("shop-1.0.dist-info/entry_points.txt", SHOP.layer, Severity.ERROR),
+        ("shop.py", SHOP.layer, Severity.ERROR),
+    ],
+)
+def test_text_that_differs_since_the_installation_may_have_been_published_so(
+    name: str, layer: LayerId | None, severity: Severity
+) -> None:
+    place = environment(SHOP, problems=(problem(MODIFIED, name, layer=layer),))
+    (finding,) = findings("IN401", compared(lock(locked("shop")), place))
+    doubt = "; nothing runs it, and its wheel may have been published so" if severity is Severity.INFO else ""
+    assert finding.message == f"a file of shop 1.0 differs from its RECORD: {SITE}/{name}{doubt}"
+    assert finding.severity is severity
+
+
 def test_code_that_nothing_owns_is_a_warning() -> None:
     problems = (problem(UNOWNED, "own.py", owned=False),)
     (finding,) = findings("IN403", compared(lock(locked("shop")), environment(SHOP, problems=problems)))
