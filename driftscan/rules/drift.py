@@ -12,14 +12,11 @@ from driftscan.model.inventory import CondaPackage, Distribution
 from driftscan.model.lock import OriginKind, Package, PackageId
 from driftscan.rules.requirements import (
     Edge,
-    chain_to,
-    edges,
+    Requirements,
     importable,
     overridden,
-    requested_extras,
     row_chain,
     satisfies,
-    unlocked,
 )
 from driftscan.rules.rule import Draft, Rule, by_layer, chain, is_foreign, listed, location, take_out, title, versions
 
@@ -106,15 +103,18 @@ def _mismatch(comparison: Comparison) -> Iterator[Draft]:
 def _unexpected(comparison: Comparison) -> Iterator[Draft]:
     passed_over = {*_excluded_packages(comparison), *map(_kind_and_name, comparison.selection.unknown)}
     # What a locked package requires is the lock's fault, and LK102 says so.
-    python = _own_names(comparison) | frozenset(unlocked(comparison))
+    requirements = Requirements(comparison)
+    python = _own_names(comparison) | frozenset(requirements.unlocked())
+    parents = requirements.parents()
     for row in comparison.all_rows:
         if row.locked or _row_key(row) in passed_over or (isinstance(row, Row) and row.name in python):
             continue
         for found in row.installed:
-            yield _unexpected_draft(comparison, row.name, found)
+            parent = parents.get(found.name) if isinstance(found, Distribution) else None
+            yield _unexpected_draft(row.name, found, (*row_chain(comparison, parent), row.name) if parent else ())
 
 
-def _unexpected_draft(comparison: Comparison, name: str, found: Distribution | CondaPackage) -> Draft:
+def _unexpected_draft(name: str, found: Distribution | CondaPackage, chain: tuple[str, ...]) -> Draft:
     excuse = _excuse(name, found)
     kind = "conda package " if isinstance(found, CondaPackage) else ""
     return Draft(
@@ -124,7 +124,7 @@ def _unexpected_draft(comparison: Comparison, name: str, found: Distribution | C
         installed=(found.version,),
         path=found.path,
         layer=found.layer,
-        chain=() if isinstance(found, CondaPackage) else chain_to(comparison, found.name),
+        chain=chain,
         hint=take_out(found, _LOCK_AGAIN),
     )
 
@@ -155,12 +155,13 @@ def _duplicates(comparison: Comparison) -> Iterator[Draft]:
 def _broken(comparison: Comparison) -> Iterator[Draft]:
     there = importable(comparison)
     conda = {canonicalize_name(each.name) for each in comparison.environment.conda} if comparison.environment else set()
-    explained = _Explained(comparison)
+    requirements = Requirements(comparison)
+    explained = _Explained(comparison, requirements)
     for row in comparison.rows:
         for found in row.installed:
             if is_foreign(found) or row.name in explained.wrong:
                 continue
-            for edge in edges(comparison, found, requested_extras(comparison, row)):
+            for edge in requirements.of(found):
                 others = there.get(edge.name, ())
                 satisfied = any(satisfies(each.version, edge.specifier) for each in others)
                 if satisfied or (not others and edge.name in conda) or explained.covers(row, edge, bool(others)):
@@ -182,11 +183,11 @@ class _Explained:
     `wrong` are the projects that are not installed as locked (DR201, DR202, DR206).
     """
 
-    def __init__(self, comparison: Comparison) -> None:
+    def __init__(self, comparison: Comparison, requirements: Requirements) -> None:
         self.wrong = frozenset(row.name for row in comparison.rows if row.locked and not row.matches)
         self._right = {row.name: row.locked for row in comparison.rows if row.matches}
         self._overridden = overridden(comparison)
-        self._unlocked = unlocked(comparison)
+        self._unlocked = requirements.unlocked()
 
     def covers(self, row: Row, edge: Edge, is_there: bool) -> bool:
         """Whether it is known why `row` lacks what `edge` requires."""

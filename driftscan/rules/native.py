@@ -180,7 +180,7 @@ def _unsupported_tag(comparison: Comparison) -> Iterator[Draft]:
             doubtful = _may_work(comparison, row, found)
             yield Draft(
                 message=f"{message}; nothing in it is bound to that" if doubtful else message,
-                severity=Severity.WARNING if doubtful else None,
+                severity=Severity.INFO if doubtful else None,
                 package=row.name,
                 locked=versions(row.locked),
                 installed=(found.version,),

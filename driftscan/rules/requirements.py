@@ -51,11 +51,67 @@ def _parsed(text: str) -> tuple[Edge, str | None] | None:
     return edge, str(requirement.marker) if requirement.marker is not None else None
 
 
-def edges(comparison: Comparison, distribution: Distribution, extras: frozenset[str]) -> Iterator[Edge]:
-    """Requirements of METADATA that apply on the target with `extras`; what cannot be read or known is passed over.
+class Requirements:
+    """The requirements that apply in one environment, each read once.
 
-    An extra that requires its own project with other extras (`all = shop[a,b]`) brings those in.
+    `extras` are those asked of each project: by the lock, and by what is installed as locked.
     """
+
+    def __init__(self, comparison: Comparison) -> None:
+        self._comparison = comparison
+        self._edges: dict[tuple[str, frozenset[str]], tuple[Edge, ...]] = {}
+        self._telling = [row for row in comparison.rows if row.matches and not is_foreign(row.installed[0])]
+        self.extras = {row.name: _locked_extras(comparison, row) for row in comparison.rows}
+        self._spread()
+
+    def of(self, distribution: Distribution) -> tuple[Edge, ...]:
+        """Requirements of METADATA that apply on the target; what cannot be read or known is passed over."""
+        key = distribution.path, self.extras.get(distribution.name, frozenset())
+        if key not in self._edges:
+            self._edges[key] = tuple(_edges(self._comparison, distribution, key[1]))
+        return self._edges[key]
+
+    def demands(self) -> Iterator[Demand]:
+        """All that locked distributions require, installed as locked and by a Python installer.
+
+        What else is installed says nothing about the lock.
+        """
+        for row in self._telling:
+            for edge in self.of(row.installed[0]):
+                yield Demand(row, edge)
+
+    def unlocked(self) -> Mapping[NormalizedName, Demand]:
+        """Projects that a locked one requires and that no lock says anything about, with the first to require them."""
+        known = locked_names(self._comparison) | overridden(self._comparison)
+        found: dict[NormalizedName, Demand] = {}
+        for demand in self.demands():
+            if demand.edge.name not in known:
+                found.setdefault(demand.edge.name, demand)
+        return found
+
+    def parents(self) -> Mapping[NormalizedName, Row]:
+        """The first project that is installed and requires each."""
+        found: dict[NormalizedName, Row] = {}
+        for row in self._comparison.rows:
+            for distribution in row.installed:
+                for edge in self.of(distribution):
+                    found.setdefault(edge.name, row)
+        return found
+
+    def _spread(self) -> None:
+        """Follow requirements for extras until none is new."""
+        telling = {row.name: row for row in self._telling}
+        waiting = list(self._telling)
+        while waiting:
+            for edge in self.of(waiting.pop().installed[0]):
+                known = self.extras.get(edge.name, frozenset())
+                if edge.extras - known:
+                    self.extras[edge.name] = known | edge.extras
+                    waiting += [telling[edge.name]] if edge.name in telling else []
+
+
+def _edges(comparison: Comparison, distribution: Distribution, extras: frozenset[str]) -> Iterator[Edge]:
+    """An extra that requires its own project with other extras (`all = shop[a,b]`) brings those in."""
     while True:
         found = list(_applying(comparison, distribution, extras))
         more = extras.union(*(edge.extras for edge in found if edge.name == distribution.name))
@@ -79,30 +135,8 @@ def _applying(comparison: Comparison, distribution: Distribution, extras: frozen
             yield edge
 
 
-def requested_extras(comparison: Comparison, row: Row) -> frozenset[str]:
-    """Extras that the lock asks of a project."""
+def _locked_extras(comparison: Comparison, row: Row) -> frozenset[str]:
     return frozenset[str]().union(*(comparison.selection.extras.get(package.id, ()) for package in row.locked))
-
-
-def demands(comparison: Comparison) -> Iterator[Demand]:
-    """All that locked distributions require, installed as locked and by a Python installer.
-
-    What else is installed says nothing about the lock.
-    """
-    for row in comparison.rows:
-        if row.matches and not is_foreign(row.installed[0]):
-            for edge in edges(comparison, row.installed[0], requested_extras(comparison, row)):
-                yield Demand(row, edge)
-
-
-def unlocked(comparison: Comparison) -> Mapping[NormalizedName, Demand]:
-    """Projects that a locked one requires and that no lock says anything about, with the first that requires them."""
-    known = locked_names(comparison) | overridden(comparison)
-    found: dict[NormalizedName, Demand] = {}
-    for demand in demands(comparison):
-        if demand.edge.name not in known:
-            found.setdefault(demand.edge.name, demand)
-    return found
 
 
 def locked_names(comparison: Comparison) -> frozenset[NormalizedName]:
@@ -142,15 +176,6 @@ def satisfies(version: str | None, specifier: SpecifierSet) -> bool:
         return specifier.contains(Version(version), prereleases=True)
     except InvalidVersion:
         return True
-
-
-def chain_to(comparison: Comparison, name: NormalizedName) -> tuple[str, ...]:
-    """Who brings `name` in: from a root of the lock over what is installed, `name` itself last; empty if nobody."""
-    for row in comparison.rows:
-        for distribution in row.installed if row.name != name else ():
-            if any(edge.name == name for edge in edges(comparison, distribution, requested_extras(comparison, row))):
-                return (*row_chain(comparison, row), str(name))
-    return ()
 
 
 def row_chain(comparison: Comparison, row: Row) -> tuple[str, ...]:

@@ -13,13 +13,12 @@ from driftscan.compare import Comparison, Row, project_name
 from driftscan.finding import Location, Severity
 from driftscan.model.lock import Dependency, OriginKind, Package, ScopeKind
 from driftscan.rules.requirements import (
-    demands,
+    Requirements,
     importable,
     locked_names,
     overridden,
     row_chain,
     satisfies,
-    unlocked,
 )
 from driftscan.rules.rule import Draft, Rule, chain, listed, location, versions
 from driftscan.rules.wheels import all_files_are_named, has_sdist, wheels, wheels_that_fit
@@ -31,7 +30,7 @@ _LOCK_AGAIN = "lock again with the tool that wrote it"
 
 def _unpinned_transitive(comparison: Comparison) -> Iterator[Draft]:
     there = importable(comparison)
-    demanded = unlocked(comparison)
+    demanded = Requirements(comparison).unlocked()
     for name, (row, edge) in demanded.items():
         found = there.get(name, ())
         state = f"{listed([each.version for each in found])} is installed" if found else "it is not installed"
@@ -213,7 +212,7 @@ def _requirements(comparison: Comparison) -> Iterator[tuple[Package, NormalizedN
         except InvalidSpecifier:
             continue
         yield package, dependency.name, f"{dependency.name}{dependency.specifier}", specifier
-    for row, edge in demands(comparison):
+    for row, edge in Requirements(comparison).demands():
         yield row.locked[0], edge.name, edge.text, edge.specifier
 
 

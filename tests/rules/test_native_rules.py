@@ -213,7 +213,7 @@ def test_a_wheel_for_another_python() -> None:
     assert told("NW303", named(OLD_PYTHON), found) == [(Severity.ERROR, said)]
     # Some wheels say an old Python inside, and are named for every Python on the index.
     library = native(found, "shop/libshop.so", elf())
-    doubtful = [(Severity.WARNING, f"{said}; nothing in it is bound to that")]
+    doubtful = [(Severity.INFO, f"{said}; nothing in it is bound to that")]
     assert told("NW303", named("py3-none-manylinux_2_17_x86_64"), found, library) == doubtful
 
 

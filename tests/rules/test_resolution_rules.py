@@ -79,6 +79,18 @@ def test_extras_count_where_the_lock_asks_for_them() -> None:
         ]
 
 
+def test_extras_count_where_a_locked_package_asks_for_them() -> None:
+    app = installed("app", requires=("sqlalchemy[all]",))
+    sqlalchemy = installed("sqlalchemy", requires=("sqlalchemy[io]; extra=='all'", "greenlet; extra=='io'"))
+    pins = lock(locked("app"), locked("sqlalchemy"))
+    found = findings("LK102", compared(pins, environment(sqlalchemy, app)))
+    assert [finding.message for finding in found] == [
+        "sqlalchemy requires greenlet, and the lock does not pin it; it is not installed"
+    ]
+    # What is installed in another version than the locked one says nothing about the lock.
+    assert findings("LK102", compared(pins, environment(sqlalchemy, replace(app, version="9")))) == []
+
+
 def test_one_finding_for_what_several_require() -> None:
     place = environment(installed("a", requires=("x>1",)), installed("b", requires=("x>2",)))
     assert messages("LK102", compared(lock(locked("a"), locked("b")), place)) == [
