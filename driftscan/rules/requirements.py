@@ -35,7 +35,7 @@ class Demand(NamedTuple):
     edge: Edge
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=65536)
 def _parsed(text: str) -> tuple[Edge, str | None] | None:
     """The requirement and its marker."""
     try:
