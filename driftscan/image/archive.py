@@ -9,7 +9,9 @@ from typing import BinaryIO, NamedTuple
 
 from driftscan.errors import ImageError
 from driftscan.image.buffer import Buffer
+from driftscan.image.decompress import is_compressed
 from driftscan.image.limits import Limits
+from driftscan.image.paths import opening
 from driftscan.image.tarheader import BLOCK, Headers
 
 _READ = 1 << 16
@@ -63,7 +65,9 @@ def index_members(path: Path, limits: Limits) -> Mapping[str, Member]:
     """Files of a tar archive by name, links among them resolved; the last one of a name counts."""
     members: dict[str, Member] = {}
     links: dict[str, str] = {}
-    with path.open("rb") as file:
+    with opening(path) as file:
+        if is_compressed(file.read(4)):
+            raise ImageError("it is compressed", where=str(path), hint="decompress it first, for example with gunzip")
         buffer = _SeekingBuffer(file)
         headers = Headers(buffer, limits)
         while (header := headers.next()) is not None:
@@ -92,7 +96,7 @@ def _plain(name: bytes) -> str:
 
 @contextmanager
 def open_member(path: Path, member: Member) -> Iterator[SlicedFile]:
-    with path.open("rb") as file:
+    with opening(path) as file:
         yield SlicedFile(file, member)
 
 

@@ -52,6 +52,11 @@ class HashSink(Protocol):
     def update(self, data: bytes, /) -> object: ...
 
 
+def is_compressed(head: bytes) -> bool:
+    """Whether data that begins with these four bytes or more is gzip or zstd."""
+    return head.startswith((_GZIP, _ZSTD)) or int.from_bytes(head[:4], "little") in _SKIPPABLE
+
+
 def chunks(stream: Stream, seen: HashSink, limits: Limits) -> Iterator[bytes]:
     """Plain bytes of `stream`, in pieces of up to half a MiB; each compressed byte goes through `seen`.
 

@@ -8,85 +8,166 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from driftscan.errors import ImageError, NotFoundError
-from driftscan.image.archive import Member, index_members, open_member, read_member
+from driftscan.errors import DriftscanError, ImageError, NotFoundError
+from driftscan.image.archive import index_members, open_member, read_member
 from driftscan.image.buffer import Buffer
-from driftscan.image.content import Origin
-from driftscan.image.decompress import CHUNK, Stream
+from driftscan.image.decompress import CHUNK, Stream, chunks, is_compressed
 from driftscan.image.limits import Limits
 from driftscan.image.manifest import check_platform, read_config
-from driftscan.image.paths import existing, split_reference
-from driftscan.image.source import Arrival, Image, LayerBlob, RandomAccess
+from driftscan.image.paths import existing, opening, split_reference
+from driftscan.image.source import Access, Arrival, Image, LayerBlob, RandomAccess, Sequential
 from driftscan.image.strictjson import JsonObject, load_object, objects, text, texts
 from driftscan.image.tarheader import BLOCK, Headers
+from driftscan.model.image import ImageConfig
 
 MANIFEST = "manifest.json"
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
 _FILE = ord("0")
-_COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
+_DOCUMENTS_TOGETHER = 8
+"""How much is kept of the documents in a compressed archive, as a multiple of the largest one allowed."""
 _DOCUMENTS = (".json", "VERSION", "repositories", "oci-layout")
 
 
 def open_archive(rest: str, platform: str | None, limits: Limits) -> Image:
-    """`docker-archive:PATH[:NAME]`: an uncompressed tar file."""
+    """`docker-archive:PATH[:NAME]`: a tar file, as it is or compressed as a whole."""
     path, name = split_reference(rest)
     file = existing(path, f"docker-archive:{rest}")
-    members = index_members(file, limits)
-    if MANIFEST not in members:
+    with opening(file) as stream:
+        compressed = is_compressed(stream.read(4))
+    archive = _Compressed(file, limits) if compressed else _Plain(file, limits)
+    manifest = archive.document(MANIFEST)
+    if manifest is None:
         raise NotFoundError("there is no manifest.json, so this is no archive of `docker save`", where=str(file))
-    entry = select_image(read_member(file, members[MANIFEST], limits, MANIFEST), name, str(file), limits)
-    return _image(file, members, entry, platform, Origin(rest, "docker-archive", str(file)), limits)
-
-
-def _image(
-    file: Path,
-    members: Mapping[str, Member],
-    entry: JsonObject,
-    platform: str | None,
-    origin: Origin,
-    limits: Limits,
-) -> Image:
-    config_name = text(entry, "Config", MANIFEST)
-    raw = read_member(file, _member(members, config_name, file), limits, "the image configuration")
-    digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
-    promised = re.search(r"[0-9a-f]{64}", config_name)
-    if promised is not None and f"sha256:{promised[0]}" != digest:
-        raise ImageError(f"the image configuration has the digest {digest}, its name says otherwise", where=str(file))
-    config = read_config(raw, limits)
-    check_platform(config, platform, origin.where)
+    entry = select_image(manifest, name, str(file), limits)
+    config, digest = _config(archive, text(entry, "Config", MANIFEST), str(file), limits)
+    check_platform(config, platform, str(file))
     return Image(
-        reference=origin.reference,
-        source=origin.source,
+        reference=rest,
+        source="docker-archive",
         config=config,
-        access=RandomAccess(blobs=tuple(_blobs(file, members, entry))),
+        access=archive.access(texts(entry, "Layers", MANIFEST)),
         digest=digest,
         platform=config.platform or None,
     )
 
 
-def _blobs(file: Path, members: Mapping[str, Member], entry: JsonObject) -> Iterator[LayerBlob]:
-    names = texts(entry, "Layers", MANIFEST)
-    for name in names:
-        member = _member(members, name, file)
-        yield LayerBlob(open=partial(open_member, file, member), digest=_promised_digest(name), size=member.size)
+def _config(archive: _Plain | _Compressed, name: str, where: str, limits: Limits) -> tuple[ImageConfig, str]:
+    """The configuration and its digest, which is the one in its name where that holds one."""
+    raw = archive.document(_inside(name, where))
+    if raw is None:
+        raise _missing(name, where)
+    digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
+    promised = re.search(r"[0-9a-f]{64}", name)
+    if promised is not None and f"sha256:{promised[0]}" != digest:
+        raise ImageError(f"the image configuration has the digest {digest}, its name says otherwise", where=where)
+    return read_config(raw, limits), digest
+
+
+def _inside(name: str, where: str) -> str:
+    if name.startswith("/") or ".." in name.split("/"):
+        raise ImageError(f"manifest.json names {name!r}, which is outside of the archive", where=where)
+    return name
+
+
+def _missing(name: str, where: str) -> ImageError:
+    return ImageError(f"manifest.json names {name!r}, which is not in the archive", where=where)
+
+
+class _Plain:
+    """An archive whose members can be read one by one."""
+
+    def __init__(self, file: Path, limits: Limits) -> None:
+        self._file = file
+        self._limits = limits
+        self._members = index_members(file, limits)
+
+    def document(self, name: str) -> bytes | None:
+        member = self._members.get(name)
+        return None if member is None else read_member(self._file, member, self._limits, name)
+
+    def access(self, layers: tuple[str, ...]) -> Access:
+        return RandomAccess(blobs=tuple(self._blob(name) for name in layers))
+
+    def _blob(self, name: str) -> LayerBlob:
+        member = self._members.get(_inside(name, str(self._file)))
+        if member is None:
+            raise _missing(name, str(self._file))
+        return LayerBlob(open=partial(open_member, self._file, member), digest=_promised_digest(name), size=member.size)
+
+
+class _Compressed:
+    """An archive that was compressed as a whole: it is read from its beginning, once for the documents in it."""
+
+    def __init__(self, file: Path, limits: Limits) -> None:
+        self._file = file
+        self._limits = limits
+        with self._stream() as stream:
+            self._documents = _documents(stream, limits)
+
+    def document(self, name: str) -> bytes | None:
+        return self._documents.get(name)
+
+    def access(self, layers: tuple[str, ...]) -> Access:
+        for name in layers:
+            _inside(name, str(self._file))
+        return Sequential(arrivals=self._arrivals)
+
+    @contextmanager
+    def _stream(self) -> Iterator[Stream]:
+        with opening(self._file) as file:
+            try:
+                yield _Inflated(chunks(file, hashlib.sha256(), self._limits))
+            except DriftscanError as error:
+                error.where = error.where or str(self._file)
+                raise
+
+    @contextmanager
+    def _arrivals(self) -> Iterator[Iterator[Arrival]]:
+        with self._stream() as stream:
+            yield arrivals(stream, self._limits)
+
+
+def _documents(stream: Stream, limits: Limits) -> dict[str, bytes]:
+    """All small members that are JSON, by name; more of them than an ordinary archive has are passed over."""
+    found: dict[str, bytes] = {}
+    room = _DOCUMENTS_TOGETHER * limits.document
+    buffer = Buffer(iter(lambda: stream.read(CHUNK), b""))
+    headers = Headers(buffer, limits)
+    while (header := headers.next()) is not None:
+        body = _Body(buffer, header.size)
+        if header.flag == _FILE and header.size <= min(room, limits.document):
+            data = body.read(header.size)
+            if data.startswith((b"{", b"[")):
+                found[header.name.decode("utf-8", "surrogateescape").removeprefix("./")] = data
+                room -= len(data)
+        body.skip()
+        buffer.skip_padding(header.size)
+    buffer.drain()
+    return found
+
+
+class _Inflated:
+    """Pieces as a stream."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._piece = b""
+
+    def read(self, size: int, /) -> bytes:
+        piece = self._piece or next(self._pieces, b"")
+        self._piece = piece[size:]
+        return piece[:size]
 
 
 def _promised_digest(name: str) -> str | None:
     """The digest of a blob that lies under its digest; older names are not digests of the file."""
     blob = _BLOB.fullmatch(name)
     return f"sha256:{blob[1]}" if blob else None
-
-
-def _member(members: Mapping[str, Member], name: str, file: Path) -> Member:
-    if name.startswith("/") or ".." in name.split("/"):
-        raise ImageError(f"manifest.json names {name!r}, which is outside of the archive", where=str(file))
-    if name not in members:
-        raise ImageError(f"manifest.json names {name!r}, which is not in the archive", where=str(file))
-    return members[name]
 
 
 def select_image(manifest: bytes, name: str | None, where: str, limits: Limits) -> JsonObject:
@@ -127,7 +208,7 @@ def arrivals(stream: Stream, limits: Limits) -> Iterator[Arrival]:
         if header.flag == _FILE and not name.endswith(_DOCUMENTS):
             head = body.read(4)
             # A layer takes at least a block uncompressed, and may take less than that compressed.
-            if not head.startswith(b"{") and (header.size >= BLOCK or head.startswith(_COMPRESSED)):
+            if not head.startswith(b"{") and (header.size >= BLOCK or is_compressed(head)):
                 yield Arrival(_Prefixed(head, body), _promised_digest(name))
         body.skip()
         buffer.skip_padding(header.size)

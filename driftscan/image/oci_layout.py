@@ -12,7 +12,7 @@ from driftscan.image.content import Origin, open_stored, select_named
 from driftscan.image.decompress import Stream
 from driftscan.image.limits import Limits
 from driftscan.image.manifest import Descriptor, Manifest, read_manifest
-from driftscan.image.paths import existing, split_reference
+from driftscan.image.paths import existing, opening, split_reference
 from driftscan.image.source import Image
 
 INDEX = "index.json"
@@ -25,8 +25,9 @@ def open_layout(rest: str, platform: str | None, limits: Limits) -> Image:
     index = folder / INDEX
     if not index.is_file():
         raise NotFoundError("there is no index.json, so this is no OCI layout", where=str(folder))
-    limits.check("document", index.stat().st_size, "index.json", str(folder))
-    return _open(_Folder(folder, limits), index.read_bytes(), name, platform, Origin(rest, "oci", str(folder)), limits)
+    with opening(index) as file:
+        document = file.read(limits.document + 1)
+    return _open(_Folder(folder, limits), document, name, platform, Origin(rest, "oci", str(folder)), limits)
 
 
 def open_archive(rest: str, platform: str | None, limits: Limits) -> Image:
@@ -69,7 +70,7 @@ class _Folder:
             raise ImageError(f"the blob {descriptor.digest} is a symlink", where=str(self._folder))
         if not path.is_file():
             raise ImageError(f"the blob {descriptor.digest} is missing", where=str(self._folder))
-        with path.open("rb") as file:
+        with opening(path) as file:
             yield file
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from driftscan.errors import NotFoundError
+from driftscan.errors import ImageError, NotFoundError
 
 
 def split_reference(rest: str) -> tuple[str, str | None]:
@@ -23,3 +26,14 @@ def existing(path: str, reference: str) -> Path:
     if not found.exists():
         raise NotFoundError(f"there is no {path}", where=reference)
     return found
+
+
+@contextmanager
+def opening(path: Path) -> Iterator[BinaryIO]:
+    """The file for reading; ImageError where it cannot be opened."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise ImageError(f"it cannot be read ({error.strerror})", where=str(path)) from error
+    with file:
+        yield file

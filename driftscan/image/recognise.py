@@ -6,6 +6,7 @@ from pathlib import Path
 
 from driftscan.errors import DriftscanError, UsageError
 from driftscan.image.archive import index_members
+from driftscan.image.decompress import is_compressed
 from driftscan.image.limits import Limits
 from driftscan.image.references import planned
 
@@ -25,6 +26,8 @@ def _recognise_file(path: Path, limits: Limits) -> str:
         head = file.read(512)
     if head.lstrip().startswith(b"{"):
         raise planned("inventory" if b"driftscan" in head else "sbom")
+    if is_compressed(head):
+        return "docker-archive"
     try:
         members = index_members(path, limits)
     except DriftscanError as error:
