@@ -25,6 +25,11 @@ STEPS: Sequence[Step] = (
 )
 
 
+def gzipped(data: bytes) -> bytes:
+    """The same bytes at any time of day."""
+    return gzip.compress(data, mtime=0)
+
+
 def sha256(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
@@ -44,7 +49,7 @@ class Built:
 
 def build(
     steps: Sequence[Step] = STEPS,
-    compress: Callable[[bytes], bytes] = gzip.compress,
+    compress: Callable[[bytes], bytes] = gzipped,
     *,
     platform: str = "linux/amd64",
     manifest: Mapping[str, Any] | None = None,

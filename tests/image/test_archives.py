@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import tarfile
@@ -22,6 +21,7 @@ from tests.builders.images import (
     descriptor,
     encode,
     entry,
+    gzipped,
     index,
     layout,
     layout_files,
@@ -291,7 +291,7 @@ def test_another_platform_than_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("legacy", [False, True])
-@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
+@pytest.mark.parametrize("compress", [gzipped, zstandard.compress])
 def test_a_saved_image_that_was_compressed(compress: Callable[[bytes], bytes], legacy: bool, tmp_path: Path) -> None:
     path = tmp_path / "shop.tar.gz"
     path.write_bytes(compress(tar_of(saved_files(IMAGE, legacy=legacy))))
@@ -304,14 +304,14 @@ def test_a_saved_image_that_was_compressed(compress: Callable[[bytes], bytes], l
 
 def test_a_compressed_archive_that_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "shop.tar.gz"
-    data = gzip.compress(tar_of(saved_files(IMAGE)))
+    data = gzipped(tar_of(saved_files(IMAGE)))
     path.write_bytes(data[:-5])
     assert str(refused(f"docker-archive:{path}")) == f"{path}: the gzip data is cut off before its end"
-    path.write_bytes(gzip.compress(tar_of({"a": b"b"})))
+    path.write_bytes(gzipped(tar_of({"a": b"b"})))
     assert str(refused(f"docker-archive:{path}")) == (
         f"{path}: there is no manifest.json, so this is no archive of `docker save`"
     )
-    path.write_bytes(gzip.compress(tar_of(layout(IMAGE))))
+    path.write_bytes(gzipped(tar_of(layout(IMAGE))))
     error = refused(f"oci-archive:{path}")
     assert (str(error), error.hint) == (f"{path}: it is compressed", "decompress it first, for example with gunzip")
 

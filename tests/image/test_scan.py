@@ -26,6 +26,7 @@ from tests.builders.images import (
     Built,
     build,
     entry,
+    gzipped,
     index,
     layout,
     layout_files,
@@ -37,9 +38,9 @@ from tests.builders.images import (
 
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
     "uncompressed": bytes,
-    "gzip": gzip.compress,
+    "gzip": gzipped,
     "zstd": zstandard.compress,
-    "members": lambda data: gzip.compress(data[:700]) + gzip.compress(data[700:]),
+    "members": lambda data: gzipped(data[:700]) + gzipped(data[700:]),
 }
 
 
@@ -149,7 +150,7 @@ LAYER = build().layers[1]
 
 
 def test_a_wrong_digest_size_or_diff_id() -> None:
-    other = gzip.compress(build(compress=bytes).layers[1], 1)
+    other = gzip.compress(build(compress=bytes).layers[1], 1, mtime=0)
     assert refusal(with_blob(1, blob_of(other, sha256(LAYER)))) == (
         f"shop:1.4, layer 2: the blob has the digest {sha256(other)}, the manifest says {sha256(LAYER)}"
     )
@@ -184,7 +185,7 @@ def test_layers_that_are_missing() -> None:
 def test_a_stream_that_is_damaged() -> None:
     image, files = build(), saved_files(build())
     name = f"blobs/{sha256(LAYER).replace(':', '/')}"
-    renamed = {**files, name: gzip.compress(b"other")}
+    renamed = {**files, name: gzipped(b"other")}
     assert refusal(sequential(image, renamed)).startswith("shop:1.4, layer 2 of the stream: ")
     renamed = {**files, name: build(compress=zstandard.compress).layers[1]}
     assert "layer 2 of the stream: the blob has the digest" in refusal(sequential(image, renamed))
