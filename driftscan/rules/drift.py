@@ -18,7 +18,7 @@ from driftscan.rules.requirements import (
     row_chain,
     satisfies,
 )
-from driftscan.rules.rule import Draft, Rule, by_layer, chain, is_foreign, listed, location, take_out, title, versions
+from driftscan.rules.rule import Draft, Rule, chain, is_foreign, listed, location, take_out, title, versions
 
 INSTALLERS = frozenset(
     map(canonicalize_name, ("pip", "setuptools", "wheel", "uv", "poetry", "pdm", "pipenv", "virtualenv", "conda"))
@@ -26,6 +26,8 @@ INSTALLERS = frozenset(
 """What installs the rest is in most images and in few locks."""
 
 
+_POETRY_MAIN = "main"
+"""The group that Poetry calls the project's own dependencies; it is never left out."""
 _LOCK_AGAIN = "add it to the requirements and lock again"
 
 
@@ -52,6 +54,7 @@ def _own_names(comparison: Comparison) -> frozenset[NormalizedName]:
 def _missing(comparison: Comparison) -> Iterator[Draft]:
     if comparison.environment is None:
         return
+    without_groups = _selected_without_groups(comparison)
     for row in comparison.all_rows:
         if row.installed or not row.locked:
             continue
@@ -73,9 +76,29 @@ def _missing(comparison: Comparison) -> Iterator[Draft]:
             locked=versions(row.locked),
             chain=chain(comparison, package.id),
             location=location(comparison, package),
-            hint=f"install from {comparison.selection.lock_of[package.id].path} in the image's build, "
-            "or choose the extras and groups that were installed",
+            hint=_missing_hint(comparison, package, without_groups),
         )
+
+
+def _selected_without_groups(comparison: Comparison) -> frozenset[PackageId] | None:
+    """What would be selected without the default groups; None where they were not asked for."""
+    if not comparison.request.default_groups or not any(lock.default_groups for lock in comparison.locks):
+        return None
+    request = comparison.request._replace(default_groups=False)
+    return frozenset(comparison.graph.select(comparison.target, request).packages)
+
+
+def _missing_hint(comparison: Comparison, package: Package, without_groups: frozenset[PackageId] | None) -> str:
+    lock = comparison.selection.lock_of[package.id]
+    if without_groups is not None and package.id not in without_groups:
+        groups = sorted(lock.default_groups - comparison.request.groups - {_POETRY_MAIN})
+        what = (
+            f"the default group {groups[0]!r} brings"
+            if len(groups) == 1
+            else f"default groups ({listed(groups)}) bring"
+        )
+        return f"only {what} it in; compare with --no-default-groups if the image leaves that out"
+    return f"install from {lock.path} in the image's build, or choose the extras and groups that were installed"
 
 
 def _mismatch(comparison: Comparison) -> Iterator[Draft]:
@@ -86,7 +109,6 @@ def _mismatch(comparison: Comparison) -> Iterator[Draft]:
             continue
         package, found = row.locked[0], wrong[0]
         locked = listed([each.id.version or each.specifier for each in row.locked])
-        source = f"installed by {by_layer(found.layer)}" if found.layer is not None else "installed"
         yield Draft(
             message=f"{found.name} {locked} is locked, {listed([each.version for each in wrong])} is installed",
             package=row.name,
@@ -96,8 +118,14 @@ def _mismatch(comparison: Comparison) -> Iterator[Draft]:
             layer=found.layer,
             chain=chain(comparison, package.id),
             location=location(comparison, package),
-            hint=f"{found.version} was {source}: take that out and install from the lock, or lock {found.version}",
+            hint=_install_again(found),
         )
+
+
+def _install_again(found: Distribution | CondaPackage) -> str:
+    if found.layer is None:
+        return f"install from the lock, or lock {found.version}"
+    return f"take that instruction out or let it install from the lock; or lock {found.version}"
 
 
 def _unexpected(comparison: Comparison) -> Iterator[Draft]:

@@ -9,12 +9,12 @@ from driftscan.compare import Comparison
 from driftscan.finding import Severity
 from driftscan.model.image import LayerId
 from driftscan.model.inventory import Distribution, FileProblem, FileProblemKind
-from driftscan.rules.rule import Check, Draft, Rule, by_layer, is_foreign, listed
+from driftscan.rules.rule import Check, Draft, Rule, is_foreign, listed
 
 _WORDS = {
-    FileProblemKind.MODIFIED: ("differs from its RECORD", "differ from its RECORD", "changed"),
-    FileProblemKind.MISSING: ("is gone from the image", "are gone from the image", "removed"),
-    FileProblemKind.UNOWNED: ("belongs to no distribution", "belong to no distribution", "added"),
+    FileProblemKind.MODIFIED: ("differs from its RECORD", "differ from its RECORD"),
+    FileProblemKind.MISSING: ("is gone from the image", "are gone from the image"),
+    FileProblemKind.UNOWNED: ("belongs to no distribution", "belong to no distribution"),
 }
 
 _MEANINGFUL = frozenset(("METADATA", "WHEEL", "entry_points.txt", "direct_url.json"))
@@ -59,7 +59,7 @@ def _is_inert(problem: FileProblem, owner: Distribution | None) -> bool:
 
 
 def _draft(kind: FileProblemKind, group: _Group, owner: Distribution | None, paths: list[str]) -> Draft:
-    one, many, done = _WORDS[kind]
+    one, many = _WORDS[kind]
     subject = f"a file of {owner.name} {owner.version}" if owner is not None else "an importable file"
     if len(paths) > 1:
         subject = f"{len(paths)} files of {owner.name} {owner.version}" if owner else f"{len(paths)} importable files"
@@ -71,7 +71,6 @@ def _draft(kind: FileProblemKind, group: _Group, owner: Distribution | None, pat
         installed=(owner.version,) if owner is not None else (),
         path=paths[0],
         layer=group.layer,
-        hint=f"{done} by {by_layer(group.layer)}" if group.layer is not None else None,
     )
 
 

@@ -13,7 +13,7 @@ from driftscan.compare import Comparison, Row
 from driftscan.finding import Severity
 from driftscan.model.inventory import Distribution, Native
 from driftscan.model.lock import OriginKind, Package
-from driftscan.rules.rule import Draft, Rule, by_layer, chain, is_foreign, listed, location, take_out, versions
+from driftscan.rules.rule import Draft, Rule, chain, is_foreign, listed, location, take_out, versions
 from driftscan.rules.wheels import Wheel, all_files_are_named, has_sdist, wheels, wheels_that_fit
 
 _MACHINE_ALIASES = {"i386": "i686", "i586": "i686", "armv8l": "armv7l", "armv6l": "armv7l", "arm": "armv7l"}
@@ -145,7 +145,7 @@ def _built_from_source(comparison: Comparison) -> Iterator[Draft]:
             layer=found.layer,
             chain=chain(comparison, package.id),
             location=location(comparison, package),
-            hint=f"{by_layer(found.layer)} installed it: {instead}" if found.layer is not None else instead,
+            hint=instead,
         )
 
 

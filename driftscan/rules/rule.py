@@ -89,17 +89,10 @@ def listed(items: Sequence[str], most: int = 3) -> str:
     return shown if len(items) <= most else f"{shown} and {len(items) - most} more"
 
 
-def by_layer(layer: LayerId | None) -> str:
-    """`layer 6 (RUN pip install -U numpy)`, for hints; empty where no layer is known."""
-    if layer is None:
-        return ""
-    return f"layer {layer.index}" + (f" (`{layer.created_by}`)" if layer.created_by else "")
-
-
 def take_out(found: Distribution | CondaPackage, instead: str) -> str:
-    """A way out for something that should not be installed: which instruction to remove, or what to do instead."""
-    source = f"it was installed by {by_layer(found.layer)}: " if found.layer is not None else ""
-    return f"{source}take it out, or {instead}"
+    """A way out for something that should not be installed. The finding itself names the instruction, if any did it."""
+    what = "that instruction" if found.layer is not None else "it"
+    return f"take {what} out, or {instead}"
 
 
 def chain(comparison: Comparison, key: PackageId) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -11,8 +10,8 @@ import pytest
 from driftscan import rules
 from driftscan.finding import Severity
 from driftscan.rules import RULES, drift, integrity, lock, native, resolution, run, sources
-from driftscan.rules.rule import Rule, by_layer, listed
-from tests.builders.comparisons import UPGRADE, compared, environment, installed, locked
+from driftscan.rules.rule import Rule, listed
+from tests.builders.comparisons import compared, environment, installed, locked
 from tests.builders.comparisons import lock as lock_of
 
 FAMILIES = {
@@ -95,9 +94,3 @@ def test_long_lists_are_cut() -> None:
     assert listed(["a", "b", "c"]) == "a, b, c"
     assert listed(["a", "b", "c", "d"]) == "a, b, c and 1 more"
     assert listed(["a", "b", "c"], most=1) == "a and 2 more"
-
-
-def test_a_layer_is_named_with_its_instruction_as_far_as_it_is_known() -> None:
-    assert by_layer(UPGRADE) == "layer 6 (`RUN pip install -U numpy`)"
-    assert by_layer(replace(UPGRADE, created_by=None)) == "layer 6"
-    assert by_layer(None) == ""
