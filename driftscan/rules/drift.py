@@ -98,7 +98,10 @@ def _missing_hint(comparison: Comparison, package: Package, without_groups: froz
             else f"default groups ({listed(groups)}) bring"
         )
         return f"only {what} it in; compare with --no-default-groups if the image leaves that out"
-    return f"install from {lock.path} in the image's build, or choose the extras and groups that were installed"
+    return (
+        f"install from {lock.path} in the image's build, or compare with the extras and groups that were installed "
+        "(--extra, --group, --no-default-groups)"
+    )
 
 
 def _mismatch(comparison: Comparison) -> Iterator[Draft]:
