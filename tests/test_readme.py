@@ -44,10 +44,14 @@ def test_the_python_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     (example,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     exec(compile(example, "README.md", "exec"), {})
     assert capsys.readouterr().out.splitlines() == [
-        "IN401 python-dateutil 8 a file of python-dateutil 4.0.0 differs from its RECORD: "
-        "/opt/venv/lib/python3.11/site-packages/dateutil/parser/_parser.py",
+        (
+            "IN401 python-dateutil 8 a file of python-dateutil 4.0.0 differs from its RECORD: "
+            "/opt/venv/lib/python3.11/site-packages/dateutil/parser/_parser.py"
+        ),
         "DR202 tabulate 6 tabulate 0.10.0 is locked, 0.9.0 is installed",
         "DR203 toolz 7 toolz 1.2.0 is installed and not locked",
-        "IN402 wrapt 9 a file of wrapt 2.5.2 is gone from the image: "
-        "/opt/venv/lib/python3.11/site-packages/wrapt/signature.py",
+        (
+            "IN402 wrapt 9 a file of wrapt 2.5.2 is gone from the image: "
+            "/opt/venv/lib/python3.11/site-packages/wrapt/signature.py"
+        ),
     ]
