@@ -25,6 +25,7 @@ _KINDS = {
     ord("6"): EntryKind.OTHER,
 }
 _ELF_MAGIC = b"\x7fELF"
+_ALIKE = 1 << 16
 
 
 def read_layer(pieces: Iterator[bytes], wants: Wants, limits: Limits) -> LayerIndex:
@@ -46,6 +47,7 @@ class _LayerReader:
         self._wants = wants
         self._limits = limits
         self._folders: set[str] = set()
+        self._alike: dict[tuple[int, int], Entry] = {}
         self._names = 0
 
     def run(self) -> None:
@@ -85,12 +87,13 @@ class _LayerReader:
     def _count(self, path: str, parent: str) -> None:
         """Count the length of all paths that come into being, also of directories without an entry of their own."""
         self._names += len(path)
-        while parent and parent not in self._folders:
+        while parent and parent not in self.entries and parent not in self._folders:
             self._folders.add(parent)
             self._names += len(parent)
             parent = parent.rpartition("/")[0]
-        if len(self._folders) > self._limits.layer_entries:
-            self._limits.check("layer_entries", len(self._folders), "the number of directories")
+        count = len(self.entries) + len(self._folders)
+        if count > self._limits.layer_entries:
+            self._limits.check("layer_entries", count, "the number of entries")
         if self._names > self._limits.names:
             self._limits.check("names", self._names, "the length of all paths together")
 
@@ -126,9 +129,18 @@ class _LayerReader:
         keep = self._wants(path, header.logical_size)
         if keep is None or header.sparse:
             self._buffer.skip(header.size)
-            return Entry(EntryKind.FILE, header.mode, header.logical_size)
+            return self._plain(header.mode, header.logical_size)
         digest, content, facts = self._body(header.size, keep)
         return Entry(EntryKind.FILE, header.mode, header.size, "", digest, content, facts)
+
+    def _plain(self, mode: int, size: int) -> Entry:
+        """The entry of a file of which nothing is kept; files that are alike share one."""
+        entry = self._alike.get((mode, size))
+        if entry is None:
+            entry = Entry(EntryKind.FILE, mode, size)
+            if len(self._alike) < _ALIKE:
+                self._alike[mode, size] = entry
+        return entry
 
     def _body(self, size: int, keep: Keep) -> tuple[str, bytes | None, ElfFacts | None]:
         """Digest, kept content and ELF facts of a body; no more of it in memory than these ask for."""

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from typing import TypeAlias
 
-from driftscan.errors import DriftscanError, ImageError
+from driftscan.errors import DriftscanError, ImageError, LimitError, UnreachableError
 from driftscan.image.decompress import Stream, chunks
 from driftscan.image.layer import read_layer
 from driftscan.image.limits import Limits
@@ -106,15 +106,24 @@ def _scan_blobs(
 
 def _scan_stream(access: Sequential, diff_ids: tuple[str, ...], wants: Wants, meter: _Meter) -> tuple[LayerIndex, ...]:
     found: dict[str, LayerIndex] = {}
+    failures: list[ImageError] = []
     with access.arrivals() as arrivals:
         for number, arrival in enumerate(arrivals, 1):
-            diff_id, index = _read_arrival(arrival, number, wants, meter)
+            try:
+                diff_id, index = _read_arrival(arrival, number, wants, meter)
+            except (LimitError, UnreachableError):
+                raise
+            except ImageError as error:
+                # It may be no layer of this image, or no layer at all; it counts where one turns out to be missing.
+                failures.append(error)
+                continue
             if diff_id in diff_ids and diff_id not in found:
                 found[diff_id] = index
                 meter.finish()
     for position, diff_id in enumerate(diff_ids, 1):
         if diff_id not in found:
-            raise ImageError(f"layer {position} ({diff_id}) is not in what was sent", where=meter.reference)
+            missing = ImageError(f"layer {position} ({diff_id}) is not in what was sent", where=meter.reference)
+            raise failures[0] if failures else missing
     return tuple(found[diff_id] for diff_id in diff_ids)
 
 

@@ -47,9 +47,9 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sequential:
-    """Blobs in one stream. Each must be read to its end before the next one is asked for.
+    """Blobs in one stream. Each must be read to its end, or given up, before the next one is asked for.
 
-    `wanted` are the diff ids of the configuration; the stream may hold more than these.
+    Which layer a blob is follows from its content alone; the stream may hold other blobs beside the image's.
     """
 
     arrivals: Callable[[], AbstractContextManager[Iterator[Arrival]]]

@@ -182,6 +182,11 @@ def test_layers_that_are_missing() -> None:
     assert refusal(sequential(build(), files)) == f"shop:1.4: layer 2 ({missing}) is not in what was sent"
 
 
+def test_blobs_of_something_else_in_a_stream(expected: tuple[LayerIndex, ...]) -> None:
+    files = {"other": b"x" * 600, "damaged": gzipped(b"x" * 600)[:-1], **saved_files(build()), "wasm": b"\0asm" * 200}
+    assert scan(sequential(build(), files), wants, Limits()) == expected
+
+
 def test_a_stream_that_is_damaged() -> None:
     image, files = build(), saved_files(build())
     name = f"blobs/{sha256(LAYER).replace(':', '/')}"
