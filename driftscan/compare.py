@@ -15,6 +15,8 @@ from driftscan.model.inventory import CondaPackage, Distribution, Environment, I
 from driftscan.model.lock import Lock, OriginKind, Package, Request, Unchecked
 from driftscan.model.target import Target
 
+_LOCAL = (OriginKind.DIRECTORY, OriginKind.EDITABLE, OriginKind.VIRTUAL)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -82,10 +84,15 @@ class Comparison:
     def all_rows(self) -> tuple[Row | CondaRow, ...]:
         return (*self.rows, *self.conda_rows)
 
+    def is_own(self, package: Package) -> bool:
+        """Whether a locked package is one that a lock was made for: a workspace member, or the project itself."""
+        names = {lock.project_name for lock in self.locks}
+        return package.is_member or (package.id.origin.kind in _LOCAL and package.id.name in names)
+
     @property
     def locked(self) -> int:
         """Projects that the lock selects for the target, its own projects aside."""
-        return sum(any(not package.is_member for package in row.locked) for row in self.all_rows)
+        return sum(any(not self.is_own(package) for package in row.locked) for row in self.all_rows)
 
     @property
     def installed(self) -> int:
@@ -98,7 +105,7 @@ class Comparison:
     @property
     def matching(self) -> int:
         """Locked projects that are installed in a locked version, once."""
-        return sum(row.matches and any(not package.is_member for package in row.locked) for row in self.all_rows)
+        return sum(row.matches and any(not self.is_own(package) for package in row.locked) for row in self.all_rows)
 
 
 def compare(

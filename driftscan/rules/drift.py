@@ -60,7 +60,7 @@ def _missing(comparison: Comparison) -> Iterator[Draft]:
             continue
         package = row.locked[0]
         asked = listed([title(each) for each in row.locked])
-        if package.is_member:
+        if comparison.is_own(package):
             yield Draft(
                 message=f"the project itself, {asked}, is not installed",
                 severity=Severity.INFO,

@@ -16,7 +16,7 @@ _WEAK = frozenset(("md5", "sha1"))
 def _unpinned(comparison: Comparison) -> Iterator[Draft]:
     for lock in comparison.locks:
         for package in lock.packages:
-            if package.pinned or package.is_member or package.id.origin.kind is not OriginKind.INDEX:
+            if package.pinned or comparison.is_own(package) or package.id.origin.kind is not OriginKind.INDEX:
                 continue
             allowed = f"allows {package.specifier}" if package.specifier else "allows any version"
             yield Draft(
@@ -28,7 +28,7 @@ def _unpinned(comparison: Comparison) -> Iterator[Draft]:
 
 def _missing_hash(comparison: Comparison) -> Iterator[Draft]:
     for package in comparison.selection.packages.values():
-        if not package.pinned or package.id.origin.kind not in _ARCHIVES or _mutability(package) is not None:
+        if package.is_member or not package.pinned or package.id.origin.kind not in _ARCHIVES or _mutability(package):
             continue
         orphaned = next((note for note in package.notes if note.kind is NoteKind.ORPHANED_HASH), None)
         bare = [artifact for artifact in package.artifacts if not artifact.hashes]
@@ -76,7 +76,8 @@ def _is_weak(package: Package) -> bool:
 
 def _mutable_source(comparison: Comparison) -> Iterator[Draft]:
     for package in comparison.selection.packages.values():
-        if (reason := _mutability(package)) is not None:
+        # The projects that the lock was made for are meant to change.
+        if not comparison.is_own(package) and (reason := _mutability(package)) is not None:
             yield Draft(
                 message=f"{package.id.name} is locked to {reason}",
                 package=project_name(package),
@@ -86,13 +87,8 @@ def _mutable_source(comparison: Comparison) -> Iterator[Draft]:
 
 
 def _mutability(package: Package) -> str | None:
-    """What of a package's source can change under the lock; None for an index, and for what a commit or a hash fixes.
-
-    The projects that the lock was made for are meant to change.
-    """
+    """What of a source can change under the lock; None for an index, and for what a commit or a hash fixes."""
     origin = package.id.origin
-    if package.is_member:
-        return None
     match origin.kind:
         case OriginKind.VCS if origin.commit is None:
             asked = f" ({origin.reference!r} can move)" if origin.reference else ""

@@ -24,7 +24,7 @@ def _source_mismatch(comparison: Comparison) -> Iterator[Draft]:
         if not row.matches or is_foreign(row.installed[0]):
             continue
         found = row.installed[0]
-        differences = [_source_difference(package, found) for package in row.locked if not package.is_member]
+        differences = [_source_difference(package, found) for package in row.locked if not comparison.is_own(package)]
         if not differences or differences[0] is None or None in differences:
             continue
         yield Draft(

@@ -59,6 +59,15 @@ def test_the_project_itself_may_well_not_be_installed() -> None:
     assert "--no-install-project" in (finding.hint or "")
 
 
+def test_the_project_may_stand_in_its_own_requirements() -> None:
+    listed = locked("shop", None, (), origin=Origin(OriginKind.EDITABLE, "."))
+    comparison = compared(lock(listed, project_name=canonicalize_name("shop")), environment())
+    assert [finding.severity for finding in findings("DR201", comparison)] == [Severity.INFO]
+    assert comparison.locked == 0
+    other = compared(lock(listed, project_name=canonicalize_name("app")), environment())
+    assert [finding.severity for finding in findings("DR201", other)] == [Severity.ERROR]
+
+
 def test_a_missing_conda_package() -> None:
     comparison = compared(lock(conda_locked("zlib", "1.3")), environment())
     assert messages("DR201", comparison) == ["zlib 1.3 is locked and not installed"]

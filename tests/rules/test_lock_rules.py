@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from driftscan.finding import Location, Severity
 from driftscan.model.lock import Artifact, Hash, Note, NoteKind, Origin, OriginKind
@@ -160,3 +161,5 @@ def test_a_commit_or_a_hash_fixes_a_source(origin: Origin) -> None:
 def test_the_projects_that_a_lock_was_made_for_are_meant_to_change() -> None:
     member = locked("shop", "1.0", (), origin=Origin(OriginKind.EDITABLE, "."), is_member=True)
     assert findings("LK105", compared(lock(member), None)) == []
+    listed = locked("shop", None, (), origin=Origin(OriginKind.EDITABLE, "."))
+    assert findings("LK105", compared(lock(listed, project_name=canonicalize_name("shop")), None)) == []

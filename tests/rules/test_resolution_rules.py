@@ -330,6 +330,15 @@ def test_pins_that_satisfy(requirement: str, version: str) -> None:
     assert findings("LK112", compared(lock(locked("pandas"), locked("numpy", version)), place)) == []
 
 
+def test_versions_and_specifiers_that_cannot_be_read_contradict_nothing() -> None:
+    odd = locked("pandas", "1.0", files(), edge("numpy", "^2"))
+    assert findings("LK112", compared(lock(odd, locked("numpy", "1.0")), None)) == []
+    bounded = locked("pandas", "1.0", files(), edge("numpy", "<2"))
+    tree = locked("numpy", None, (), origin=Origin(OriginKind.DIRECTORY, "numpy"))
+    assert findings("LK112", compared(lock(bounded, tree), None)) == []
+    assert findings("LK112", compared(lock(bounded, locked("numpy", "not a version")), None)) == []
+
+
 def test_an_override_contradicts_on_purpose() -> None:
     place = environment(installed("pandas", requires=("numpy<2",)), installed("numpy", "2.0"))
     overriding = lock(locked("pandas"), locked("numpy", "2.0"), overrides=frozenset({canonicalize_name("numpy")}))
