@@ -224,12 +224,13 @@ class _Explained:
         """Whether it is known why `row` lacks what `edge` requires."""
         if edge.name in self.wrong or edge.name in self._overridden:
             return True
-        if row.name not in self._right:
-            return False
-        # LK102 says what is not locked and not there, LK112 which two pins contradict each other.
+        if not is_there and edge.name in self._unlocked:
+            # LK102 says so.
+            return True
+        # LK112 says which two pins contradict each other.
         pins = [package for package in self._right.get(edge.name, ()) if package.pinned]
         contradicted = bool(pins) and not any(satisfies(pin.id.version, edge.specifier) for pin in pins)
-        return contradicted or (not is_there and edge.name in self._unlocked)
+        return contradicted and row.name in self._right
 
 
 def _excluded(comparison: Comparison) -> Iterator[Draft]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from driftscan import markers
 from driftscan.compare import Comparison, Row
 from driftscan.errors import MarkerError
 from driftscan.model.inventory import Distribution
-from driftscan.model.lock import OriginKind
+from driftscan.model.lock import OriginKind, Package
 from driftscan.rules.rule import is_foreign
 
 
@@ -29,10 +30,15 @@ class Edge(NamedTuple):
 
 
 class Demand(NamedTuple):
-    """Who requires something, and how."""
+    """What a locked package requires: itself, or by way of packages that are installed and not locked.
 
-    row: Row
+    `by` is the project whose METADATA holds the requirement; `chain` runs from a root of the lock to what is required.
+    """
+
+    package: Package
+    by: NormalizedName
     edge: Edge
+    chain: tuple[str, ...]
 
 
 @lru_cache(maxsize=65536)
@@ -78,15 +84,30 @@ class Requirements:
         """
         for row in self._telling:
             for edge in self.of(row.installed[0]):
-                yield Demand(row, edge)
+                chain = (*row_chain(self._comparison, row), str(edge.name))
+                yield Demand(row.locked[0], row.name, edge, chain)
 
     def unlocked(self) -> Mapping[NormalizedName, Demand]:
-        """Projects that a locked one requires and that no lock says anything about, with the first to require them."""
+        """Projects that locked ones require and that no lock says anything about, with the first to require them.
+
+        What is installed for these is followed in turn: all of it was chosen on the day of the build.
+        """
         known = locked_names(self._comparison) | overridden(self._comparison)
+        there = importable(self._comparison)
         found: dict[NormalizedName, Demand] = {}
-        for demand in self.demands():
-            if demand.edge.name not in known:
-                found.setdefault(demand.edge.name, demand)
+        waiting = deque(self.demands())
+        while waiting:
+            demand = waiting.popleft()
+            name = demand.edge.name
+            if name in known or name in found:
+                continue
+            found[name] = demand
+            for distribution in there.get(name, ()):
+                if not is_foreign(distribution):
+                    waiting += [
+                        Demand(demand.package, name, edge, (*demand.chain, str(edge.name)))
+                        for edge in self.of(distribution)
+                    ]
         return found
 
     def parents(self) -> Mapping[NormalizedName, Row]:

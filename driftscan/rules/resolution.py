@@ -9,7 +9,7 @@ from packaging.utils import NormalizedName, canonicalize_name, canonicalize_vers
 from packaging.version import InvalidVersion, Version
 
 from driftscan import markers
-from driftscan.compare import Comparison, Row, project_name
+from driftscan.compare import Comparison, project_name
 from driftscan.finding import Location, Severity
 from driftscan.model.lock import Dependency, OriginKind, Package, ScopeKind
 from driftscan.rules.requirements import (
@@ -17,7 +17,6 @@ from driftscan.rules.requirements import (
     importable,
     locked_names,
     overridden,
-    row_chain,
     satisfies,
 )
 from driftscan.rules.rule import Draft, Rule, chain, listed, location, versions
@@ -31,24 +30,24 @@ _LOCK_AGAIN = "lock again with the tool that wrote it"
 def _unpinned_transitive(comparison: Comparison) -> Iterator[Draft]:
     there = importable(comparison)
     demanded = Requirements(comparison).unlocked()
-    for name, (row, edge) in demanded.items():
+    for name, demand in demanded.items():
         found = there.get(name, ())
         state = f"{listed([each.version for each in found])} is installed" if found else "it is not installed"
         yield Draft(
-            message=f"{row.name} requires {edge.text}, and the lock does not pin it; {state}",
+            message=f"{demand.by} requires {demand.edge.text}, and the lock does not pin it; {state}",
             package=name,
             installed=tuple(each.version for each in found),
             path=found[0].path if found else None,
             layer=found[0].layer if found else None,
-            chain=(*row_chain(comparison, row), str(name)),
-            location=location(comparison, row.locked[0]),
-            hint=_way_out(comparison, row, name),
+            chain=demand.chain,
+            location=location(comparison, demand.package),
+            hint=_way_out(comparison, demand.package, name),
         )
     yield from _dangling(comparison, frozenset(demanded))
 
 
-def _way_out(comparison: Comparison, row: Row, name: NormalizedName) -> str | None:
-    lock = comparison.selection.lock_of[row.locked[0].id]
+def _way_out(comparison: Comparison, package: Package, name: NormalizedName) -> str | None:
+    lock = comparison.selection.lock_of[package.id]
     if lock.format != "requirements" or name not in _LEFT_OUT:
         return None
     return "pip-compile leaves it out unless asked with --allow-unsafe: lock again with that option"
@@ -212,8 +211,8 @@ def _requirements(comparison: Comparison) -> Iterator[tuple[Package, NormalizedN
         except InvalidSpecifier:
             continue
         yield package, dependency.name, f"{dependency.name}{dependency.specifier}", specifier
-    for row, edge in Requirements(comparison).demands():
-        yield row.locked[0], edge.name, edge.text, edge.specifier
+    for demand in Requirements(comparison).demands():
+        yield demand.package, demand.edge.name, demand.edge.text, demand.edge.specifier
 
 
 RULES = (

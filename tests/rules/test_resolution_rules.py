@@ -61,6 +61,31 @@ def test_metadata_requires_what_is_neither_locked_nor_installed() -> None:
     assert findings("DR207", comparison) == []
 
 
+def test_what_the_unlocked_require_is_not_locked_either() -> None:
+    place = environment(
+        installed("app", requires=("pandas",)),
+        installed("pandas", requires=("numpy>1", "app", "pytz")),
+        installed("numpy", "2.0", requires=("pandas",)),
+        installed("toolz"),
+    )
+    comparison = compared(lock(locked("app", line=1)), place)
+    found = findings("LK102", comparison)
+    assert [(finding.message, finding.chain) for finding in found] == [
+        (
+            "pandas requires numpy>1, and the lock does not pin it; 2.0 is installed",
+            ("app", "pandas", "numpy"),
+        ),
+        ("app requires pandas, and the lock does not pin it; 1.0 is installed", ("app", "pandas")),
+        (
+            "pandas requires pytz, and the lock does not pin it; it is not installed",
+            ("app", "pandas", "pytz"),
+        ),
+    ]
+    assert {finding.location for finding in found} == {Location(path="requirements.txt", line=1)}
+    assert messages("DR203", comparison) == ["toolz 1.0 is installed and not locked"]
+    assert findings("DR207", comparison) == []
+
+
 def test_the_chain_goes_on_from_a_root_of_the_lock() -> None:
     pandas = locked("pandas")
     app = locked("app", "1.0", files(), edge("pandas", "", pandas))
