@@ -1,1 +1,1 @@
-"""Values that flow between the rooms: frozen, slotted, without behaviour beyond what they can derive from themselves."""
+"""Values that flow between the rooms: frozen, slotted, with no behaviour but what they derive from themselves."""

@@ -105,7 +105,7 @@ class Dependency:
     specifier: str = ""
     extras: frozenset[str] = frozenset()
     marker: str | None = None
-    scope: Scope = Scope()
+    scope: Scope = Scope()  # noqa: RUF009  # immutable
     candidates: tuple[PackageId, ...] = ()
     line: int | None = None
 

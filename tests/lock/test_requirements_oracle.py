@@ -121,7 +121,7 @@ d==3
 git+https://files.example/e.git@v1#egg=e
 f @ https://files.example/f-1-py3-none-any.whl ; sys_platform == "linux"
 ./wheels/g-1-py3-none-any.whl
--e git+https://files.example/h.git#egg=h[x]
+-e git+https://files.example/h.git#egg=h
 """,
     "sub/base.txt": "-rmore.txt\ni~=1.0; python_version > '3'\n",
     "sub/more.txt": "\ufeffj==1\r\nk===2\r\n",
