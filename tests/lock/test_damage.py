@@ -88,7 +88,23 @@ def test_truncated_anywhere(format_name: str) -> None:
         survive(format_name, data[:end])
 
 
-TOKENS = (b"'", b'"', b"\n", b"\\\n", b"[", b"]", b"{", b"}", b"=", b",", b"#", b"://", b"@", b"[[package]]\n", b"\x00")
+TOKENS: tuple[bytes, ...] = (
+    b"'",
+    b'"',
+    b"\n",
+    b"\\\n",
+    b"[",
+    b"]",
+    b"{",
+    b"}",
+    b"=",
+    b",",
+    b"#",
+    b"://",
+    b"@",
+    b"[[package]]\n",
+    b"\x00",
+)
 TOKENS += (b"\xff", b"-", b" ", b"\t", b"1", b"nan", b"true", b"[1]", b"{}", b"(" * 70, b"9" * 5000, "\u2028".encode())
 
 
