@@ -46,7 +46,7 @@ class Walk:
         """
         self.packages = {package.id: package for package in self.lock.packages}
         self.members = frozenset(package.id for package in self.lock.packages if package.is_member)
-        self.groups = self.request.groups | (self.lock.default_groups if self.request.default_groups else frozenset())
+        self.groups = self.request.groups | self._default_groups()
         self.root_extras = self.request.extras | (self.lock.extras if self.request.all_extras else frozenset())
         self.active = self.root_extras
         for _ in range(_FIXPOINT_ROUNDS):
@@ -57,6 +57,10 @@ class Walk:
             self._forget()
         self._walk()
         return False
+
+    def _default_groups(self) -> frozenset[str]:
+        replaced = self.lock.exclusive_groups and self.request.groups & self.lock.groups
+        return self.lock.default_groups if self.request.default_groups and not replaced else frozenset()
 
     def _forget(self) -> None:
         self.parents, self.extras, self.excluded, self.unknown, self.decided = {}, {}, {}, {}, {}

@@ -99,7 +99,11 @@ def _package(text: str, number: int, where: str) -> Package:
     project, version, build = stem.rsplit("-", 2)
     folder, _, subdir = url.rpartition("/")[0].rpartition("/")
     return Package(
-        id=PackageId(canonicalize_name(project), version, Origin(OriginKind.CONDA, folder)),
+        id=PackageId(
+            canonicalize_name(project),
+            version,
+            Origin(OriginKind.CONDA, folder, subdirectory=subdir, build=build),
+        ),
         artifacts=(Artifact(filename=filename, url=url, hashes=tuple(_hashes(fragment, where))),),
         conda=CondaBuild(build, folder, subdir, filename),
         line=number,

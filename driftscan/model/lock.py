@@ -33,7 +33,9 @@ class Origin(NamedTuple):
 
     `location` is the normalised index, archive, repository or channel URL, or a path relative to the lock; the
     empty string stands for the default index. It never holds credentials. `commit` is the resolved revision of a
-    VCS origin, `reference` the branch or tag that was asked for.
+    VCS origin, `reference` the branch or tag that was asked for. `subdirectory` is the folder in an archive or
+    repository, or that of a conda channel (`linux-64`); `build` is the build string of a conda package. Conda needs
+    both to tell one package from another: a version has builds for several platforms and variants.
     """
 
     kind: OriginKind = OriginKind.INDEX
@@ -41,6 +43,7 @@ class Origin(NamedTuple):
     commit: str | None = None
     reference: str | None = None
     subdirectory: str | None = None
+    build: str | None = None
 
 
 class PackageId(NamedTuple):
@@ -177,6 +180,44 @@ class Unchecked(NamedTuple):
     why: str
 
 
+class Index(NamedTuple):
+    """A package index that a lock names, without credentials. `line` is 1-based.
+
+    `is_trusted` says that the installer was told to accept it without a verified TLS connection.
+    """
+
+    location: str
+    line: int | None = None
+    is_trusted: bool = False
+
+
+class Choice(NamedTuple):
+    """An extra or a group of one project, or (production scope) the project itself, in a set of which only one can
+    be installed at a time."""
+
+    package: NormalizedName
+    scope: Scope
+
+
+class Difference(NamedTuple):
+    """One way in which a lock no longer satisfies what it was made from; `line` is 1-based, in that file."""
+
+    text: str
+    package: NormalizedName | None = None
+    line: int | None = None
+
+
+class LockSource(NamedTuple):
+    """A file that a lock was made from, and what in it the lock no longer satisfies (nothing: it is up to date).
+
+    `evidence` says in words what that is known from (`its content hash`, `the requirements that the lock records`).
+    """
+
+    path: str
+    evidence: str
+    differences: tuple[Difference, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
     """A parsed lock. `path` is as the user named it; `sha256` is of the file's bytes, hexadecimal."""
@@ -193,6 +234,14 @@ class Lock:
     extras: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     default_groups: frozenset[str] = frozenset()
+    exclusive_groups: bool = False
+    """Whether groups are alternatives (environments of a pixi workspace): to ask for some replaces the default."""
+    conflicts: tuple[frozenset[Choice], ...] = ()
+    """Sets of which at most one can be asked for at a time (uv's `conflicts`)."""
+    indexes: tuple[Index, ...] = ()
+    """Indexes that may supply any package that names none of its own, where the lock says which."""
+    sources: tuple[LockSource, ...] = ()
+    """Files beside the lock that it was made from, as far as they are there and can be judged without resolving."""
     overrides: frozenset[NormalizedName] = frozenset()
     """Projects whose requirements the lock's author has overridden: contradictions about them are wanted."""
     project_name: NormalizedName | None = None

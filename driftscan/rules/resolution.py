@@ -11,7 +11,7 @@ from packaging.version import InvalidVersion, Version
 from driftscan import markers
 from driftscan.compare import Comparison, project_name
 from driftscan.finding import Location, Severity
-from driftscan.model.lock import Dependency, OriginKind, Package, ScopeKind
+from driftscan.model.lock import Dependency, Origin, OriginKind, Package, ScopeKind
 from driftscan.rules.requirements import (
     Requirements,
     importable,
@@ -99,15 +99,21 @@ def _conflicting_pins(comparison: Comparison) -> Iterator[Draft]:
 def _pin(package: Package) -> tuple[str, OriginKind, str]:
     """What has to be equal for two pins to mean the same; which mirror an index is does not count."""
     origin = package.id.origin
-    place = origin.commit or origin.location if origin.kind is not OriginKind.INDEX else ""
     version = package.id.version or ""
-    return version if origin.kind is OriginKind.CONDA else canonicalize_version(version), origin.kind, place
+    if origin.kind is OriginKind.CONDA:
+        return version, origin.kind, f"{origin.location}/{origin.subdirectory}/{origin.build}"
+    return canonicalize_version(version), origin.kind, _pinned_place(origin)
+
+
+def _pinned_place(origin: Origin) -> str:
+    return origin.commit or origin.location if origin.kind is not OriginKind.INDEX else ""
 
 
 def _shown_pin(package: Package) -> str:
     origin = package.id.origin
-    place = origin.commit or origin.location if origin.kind is not OriginKind.INDEX else ""
-    return " from ".join(part for part in (package.id.version, place) if part)
+    if origin.kind is OriginKind.CONDA:
+        return f"{package.id.version} {origin.build or ''}".strip()
+    return " from ".join(part for part in (package.id.version, _pinned_place(origin)) if part)
 
 
 def _no_artifact(comparison: Comparison) -> Iterator[Draft]:
@@ -206,6 +212,8 @@ def _unsatisfied(comparison: Comparison) -> Iterator[Draft]:
 
 def _requirements(comparison: Comparison) -> Iterator[tuple[Package, NormalizedName, str, SpecifierSet]]:
     for package, dependency in _lock_edges(comparison):
+        if package.id.origin.kind is OriginKind.CONDA:
+            continue  # conda's solver has read these, in a syntax and for versions of its own
         try:
             specifier = SpecifierSet(dependency.specifier)
         except InvalidSpecifier:

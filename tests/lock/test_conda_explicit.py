@@ -53,7 +53,11 @@ def test_a_lock() -> None:
     lock = read(text)
     python, other = lock.packages
     assert (lock.path, lock.format, lock.mode) == ("linux-64.lock", "conda-explicit", SelectionMode.FLAT)
-    assert python.id == ("python", "3.12.1", Origin(OriginKind.CONDA, CHANNEL))
+    assert python.id == (
+        "python",
+        "3.12.1",
+        Origin(OriginKind.CONDA, CHANNEL, subdirectory="linux-64", build="h_1_cpython"),
+    )
     assert python.conda == CondaBuild("h_1_cpython", CHANNEL, "linux-64", "Python-3.12.1-h_1_cpython.conda")
     assert python.artifacts == (
         Artifact(
