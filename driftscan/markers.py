@@ -25,6 +25,8 @@ _TOKEN = re.compile(
     r"""\s*(?:(?P<op><=|>=|===|==|~=|!=|<|>|\(|\))|(?P<text>'[^']*'|"[^"]*")|(?P<word>[A-Za-z_][\w.]*))""", re.ASCII
 )
 _SET_OPERATORS = frozenset(("===", "==", "!=", "in", "not in"))
+_ORDERS = frozenset(("<", "<=", ">", ">=", "~=", "==", "!="))
+_MAX_PATCH = 99999
 _OPERATORS = _SET_OPERATORS | {"<=", ">=", "~=", "<", ">"}
 _ALIASES = {
     "os.name": "os_name",
@@ -124,10 +126,32 @@ def _compare(
             return _contains(item, name, value, groups if name == "dependency_groups" else extras)
     left = environment.get(item.left) if item.left_is_variable else item.left
     right = environment.get(item.right) if item.right_is_variable else item.right
+    name = item.left if item.left_is_variable else item.right
+    if (
+        name == "python_full_version"
+        and None in (left, right)
+        and not (item.left_is_variable and item.right_is_variable)
+    ):
+        return _decide_by_minor(item, environment.get("python_version"))
     if left is None or right is None:
         return None
-    name = item.left if item.left_is_variable else item.right
     return _decide(left, item.operator, right, name)
+
+
+def _decide_by_minor(item: Comparison, minor: str | None) -> bool | None:
+    """What all patch releases of a minor version agree on, where only that is known of an interpreter."""
+    literal = item.right if item.left_is_variable else item.left
+    # Only one patch release equals a literal of the same minor version, and which one this is is not known.
+    is_open = item.operator in ("==", "!=") and not literal.endswith(".*") and f"{literal}.".startswith(f"{minor}.")
+    if minor is None or is_open or item.operator not in _ORDERS:
+        return None
+    answers = {
+        _decide(full, item.operator, item.right, item.left)
+        if item.left_is_variable
+        else _decide(item.left, item.operator, full, item.right)
+        for full in (f"{minor}.0", f"{minor}.{_MAX_PATCH}")
+    }
+    return answers.pop() if len(answers) == 1 else None
 
 
 def _contains(item: Comparison, name: str, value: str, members: AbstractSet[str]) -> bool:

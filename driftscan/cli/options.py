@@ -34,6 +34,13 @@ class TargetOptions(TypedDict):
     offline: bool
 
 
+class MarkerOptions(TypedDict):
+    """The interpreter and platform that a lock is judged for, by name instead of by image."""
+
+    python: str | None
+    python_platform: str | None
+
+
 class OutputOptions(TypedDict):
     """What is written where. `output` pairs a format with a path."""
 
@@ -90,6 +97,14 @@ def target_options(function: _Function) -> _Function:
         ),
         click.option("--platform", metavar="OS/ARCH", help="Which image of several, such as linux/arm64."),
         click.option("--offline", is_flag=True, help="Ask no registry."),
+    )
+
+
+def marker_options(function: _Function) -> _Function:
+    return _all(
+        function,
+        click.option("--python", metavar="VERSION", help="For this Python, such as 3.12."),
+        click.option("--python-platform", metavar="PLATFORM", help="For this platform, such as linux or linux/arm64."),
     )
 
 
