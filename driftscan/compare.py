@@ -79,6 +79,8 @@ class Comparison:
     rows: tuple[Row, ...] = ()
     conda_rows: tuple[CondaRow, ...] = ()
     unchecked: tuple[Unchecked, ...] = ()
+    example: str | None = None
+    """The target in words, where it is only one of many that the locks are judged for."""
 
     @property
     def all_rows(self) -> tuple[Row | CondaRow, ...]:
@@ -116,10 +118,11 @@ def compare(
     environment: Environment | None,
     request: Request,
     target: Target | None = None,
+    example: str | None = None,
 ) -> Comparison:
     """Join `selection` with what `environment` holds: a full outer join by normalised name.
 
-    `target` is the environment's own where there is one.
+    `target` is the environment's own where there is one; `example` says it in words where it stands for many.
     """
     place = environment.target if environment is not None else target or Target()
     rows = _rows(selection, environment)
@@ -134,6 +137,7 @@ def compare(
         rows=rows,
         conda_rows=_conda_rows(selection, locks, environment),
         unchecked=tuple(_unchecked(selection, locks, inventory, environment)),
+        example=example,
     )
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from driftscan.compare import Comparison, project_name
 from driftscan.finding import Location, Severity
-from driftscan.model.lock import NoteKind, OriginKind, Package
+from driftscan.model.lock import Index, NoteKind, Origin, OriginKind, Package
 from driftscan.rules.rule import Draft, Rule, listed, location, title, versions
 
 _ARCHIVES = (OriginKind.INDEX, OriginKind.URL, OriginKind.PATH, OriginKind.CONDA)
+_PINNABLE = (OriginKind.INDEX, OriginKind.CONDA)
+_LOOPBACK = re.compile(r"http://(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?:[:/]|$)")
 _WEAK = frozenset(("md5", "sha1"))
 
 
 def _unpinned(comparison: Comparison) -> Iterator[Draft]:
     for lock in comparison.locks:
         for package in lock.packages:
-            if package.pinned or comparison.is_own(package) or package.id.origin.kind is not OriginKind.INDEX:
+            if package.pinned or comparison.is_own(package) or package.id.origin.kind not in _PINNABLE:
                 continue
             allowed = f"allows {package.specifier}" if package.specifier else "allows any version"
             yield Draft(
@@ -107,6 +110,51 @@ def _is_hashed(package: Package) -> bool:
     return any(artifact.hashes for artifact in package.artifacts)
 
 
+def _stale(comparison: Comparison) -> Iterator[Draft]:
+    for lock in comparison.locks:
+        for source in lock.sources:
+            for difference in source.differences:
+                yield Draft(
+                    message=difference.text,
+                    package=difference.package,
+                    location=Location(path=source.path, line=difference.line),
+                    hint=f"lock again, so that {lock.path} agrees with {source.path}",
+                )
+
+
+def _index_mix(comparison: Comparison) -> Iterator[Draft]:
+    """Where every file is known by its hash, another index could supply nothing else: that is worth a note only."""
+    for lock in comparison.locks:
+        open_to_any = [package for package in lock.packages if _is_from_any_index(package)]
+        if not open_to_any:
+            continue
+        severity = Severity.INFO if all(map(_is_hashed, open_to_any)) else None
+        names = listed([package.id.name for package in open_to_any])
+        if len(lock.indexes) > 1:
+            places = listed([index.location or "the default index" for index in lock.indexes])
+            yield Draft(
+                message=f"{len(lock.indexes)} indexes could supply {names}: {places}",
+                severity=severity,
+                location=Location(path=lock.path, line=lock.indexes[-1].line),
+            )
+        for index in lock.indexes:
+            if _is_insecure(index):
+                yield Draft(
+                    message=f"{index.location} is not secured by TLS, and could supply {names}",
+                    severity=severity,
+                    location=Location(path=lock.path, line=index.line),
+                    hint="name it by https, and do not trust it without a certificate",
+                )
+
+
+def _is_from_any_index(package: Package) -> bool:
+    return package.id.origin == Origin() and not package.is_member
+
+
+def _is_insecure(index: Index) -> bool:
+    return index.is_trusted or (index.location.startswith("http://") and not _LOOPBACK.match(index.location))
+
+
 RULES = (
     Rule(
         code="LK101",
@@ -147,5 +195,25 @@ RULES = (
         evidence="the entries of the lock",
         remedy="name the full commit, add `#sha256=…` to the URL, or publish the package",
         check=_mutable_source,
+    ),
+    Rule(
+        code="LK107",
+        slug="stale-lock",
+        severity=Severity.ERROR,
+        summary="the lock no longer satisfies the file it was made from",
+        why="What was asked for since then is in no image that is built from this lock.",
+        evidence="content hashes and requirements that the lock records, and the requirements of its source beside it",
+        remedy="lock again",
+        check=_stale,
+    ),
+    Rule(
+        code="LK111",
+        slug="index-mix",
+        severity=Severity.WARNING,
+        summary="more than one index, or an insecure one, could supply a package",
+        why="Whoever publishes a higher version, or any at all, on the less guarded index decides what is installed.",
+        evidence="the index options of the lock; packages that name an index of their own are not concerned",
+        remedy="use one index, or name the index of each package (`uv`: an explicit index; `poetry`: a source)",
+        check=_index_mix,
     ),
 )

@@ -88,8 +88,9 @@ def _conflicting_pins(comparison: Comparison) -> Iterator[Draft]:
         different = {_pin(package): package for package in reversed(packages)}
         if len(different) > 1:
             pins = listed([_shown_pin(package) for package in reversed(different.values())])
+            place = f", such as {comparison.example}" if comparison.example else ""
             yield Draft(
-                message=f"{project_name(packages[0])} is pinned to {pins} for the same target",
+                message=f"{project_name(packages[0])} is pinned to {pins} for the same target{place}",
                 package=project_name(packages[0]),
                 locked=versions(packages),
                 location=location(comparison, packages[1]),
@@ -158,8 +159,8 @@ def _target(comparison: Comparison) -> str:
 
 def _requires_python(comparison: Comparison) -> Iterator[Draft]:
     python = comparison.target.python_version
-    if python is None:
-        return
+    if python is None or comparison.example is not None:
+        return  # one of many targets is chosen by this very requirement
     for lock in comparison.locks:
         if not _admits(lock.requires_python, python):
             yield Draft(
