@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 from driftscan.errors import LockError
 from driftscan.graph.walk import Walk
 from driftscan.model.lock import (
+    Choice,
     Lock,
     Package,
     PackageId,
     Request,
+    ScopeKind,
     SelectionMode,
     Unchecked,
 )
@@ -89,9 +91,12 @@ class DependencyGraph:
     def select(self, target: Target, request: Request = Request()) -> Selection:  # noqa: B008  # immutable
         """What an installer would install on `target` for `request`.
 
-        Raises LockError where an extra, a group or a workspace member is asked for that no lock has.
+        Raises LockError where an extra, a group or a workspace member is asked for that no lock has, and where what is
+        asked for conflicts.
         """
         _check_request(self.locks, request)
+        for lock in self.locks:
+            _check_conflicts(lock, request)
         parts = [_select_one(lock, target, request) for lock in self.locks]
         packages: dict[PackageId, Package] = {}
         lock_of: dict[PackageId, Lock] = {}
@@ -129,6 +134,30 @@ def _check_request(locks: Sequence[Lock], request: Request) -> None:
                 where=", ".join(lock.path for lock in locks),
                 hint=f"{kind}s there are: {there}",
             )
+
+
+def _check_conflicts(lock: Lock, request: Request) -> None:
+    """uv refuses such a request as well; what it would install cannot be said."""
+    if not lock.conflicts:
+        return
+    walk = Walk(lock, Target(), request)
+    asked = walk.choices()
+    for conflict in lock.conflicts:
+        if len(both := sorted(asked & conflict)) > 1:
+            names = " and ".join(map(_shown_choice, both[:2]))
+            raise LockError(
+                f"{names} conflict, so they cannot be asked for together",
+                where=lock.path,
+                hint="ask for one of them with --extra or --group; --no-default-groups leaves the default groups out",
+            )
+
+
+def _shown_choice(choice: Choice) -> str:
+    match choice.scope.kind:
+        case ScopeKind.PRODUCTION:
+            return f"the project {choice.package!r}"
+        case kind:
+            return f"the {kind} {choice.scope.name!r} of {choice.package}"
 
 
 def _unchecked(

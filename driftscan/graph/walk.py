@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from driftscan import markers
-from driftscan.model.lock import Dependency, Lock, Package, PackageId, Request, Scope, ScopeKind, SelectionMode
+from driftscan.model.lock import Choice, Dependency, Lock, Package, PackageId, Request, Scope, ScopeKind, SelectionMode
 from driftscan.model.target import Target
 
 _FIXPOINT_ROUNDS = 16
@@ -44,10 +44,7 @@ class Walk:
         uv encodes conflicts as markers on extras of any package on the way (`extra-3-foo-bar`), so which are active
         is known only after a walk.
         """
-        self.packages = {package.id: package for package in self.lock.packages}
-        self.members = frozenset(package.id for package in self.lock.packages if package.is_member)
-        self.groups = self.request.groups | self._default_groups()
-        self.root_extras = self.request.extras | (self.lock.extras if self.request.all_extras else frozenset())
+        self._prepare()
         self.active = self.root_extras
         for _ in range(_FIXPOINT_ROUNDS):
             active = self.root_extras | self._walk()
@@ -57,6 +54,20 @@ class Walk:
             self._forget()
         self._walk()
         return False
+
+    def choices(self) -> frozenset[Choice]:
+        """The projects that are roots, and the extras and groups of them that are asked for."""
+        self._prepare()
+        names = {key.name for root in self._roots() for key in root.candidates if key in self.members}
+        scopes = [Scope(), *(Scope(ScopeKind.EXTRA, name) for name in self.root_extras)]
+        scopes += [Scope(ScopeKind.GROUP, name) for name in self.groups]
+        return frozenset(Choice(name, scope) for name in names for scope in scopes)
+
+    def _prepare(self) -> None:
+        self.packages = {package.id: package for package in self.lock.packages}
+        self.members = frozenset(package.id for package in self.lock.packages if package.is_member)
+        self.groups = self.request.groups | self._default_groups()
+        self.root_extras = self.request.extras | (self.lock.extras if self.request.all_extras else frozenset())
 
     def _default_groups(self) -> frozenset[str]:
         replaced = self.lock.exclusive_groups and self.request.groups & self.lock.groups
