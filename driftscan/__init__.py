@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from driftscan._version import __version__
 
 if TYPE_CHECKING:
-    from driftscan.api import compare, inspect, open_target, read_lock
+    from driftscan.api import check, compare, inspect, open_target, read_lock
     from driftscan.errors import DriftscanError
     from driftscan.finding import Finding, Report, Severity, Verdict
     from driftscan.model.inventory import Inventory
@@ -29,6 +29,7 @@ __all__ = [
     "Severity",
     "Verdict",
     "__version__",
+    "check",
     "compare",
     "inspect",
     "open_target",
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "check": "driftscan.api",
     "compare": "driftscan.api",
     "inspect": "driftscan.api",
     "open_target": "driftscan.api",

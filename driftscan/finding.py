@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from driftscan.model.image import LayerId
 from driftscan.model.inventory import Environment
-from driftscan.model.lock import Unchecked
+from driftscan.model.lock import LockSource, Unchecked
 
 
 class Severity(StrEnum):
@@ -63,9 +63,12 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockInput:
+    """A lock that was read. `sources` are the files beside it that it was made from and was judged against."""
+
     path: str
     format: str
     sha256: str
+    sources: tuple[LockSource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,18 +83,20 @@ class TargetInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The finished result of one comparison; findings are sorted, worst first, and ready to be rendered.
+    """The finished result of one comparison, or of a check of locks alone; findings are sorted, worst first.
 
-    `locked`, `installed` and `matching` count projects of the environment that was compared. `fail_on` is the least
-    severity that counts as drift; None: no finding does.
+    `locked`, `installed` and `matching` count projects of the environment that was compared; the latter two are None
+    where nothing was. `judged_for` is the target in words where it was named instead of found in an image. `fail_on` is
+    the least severity that counts as drift; None: no finding does.
     """
 
     locks: tuple[LockInput, ...]
     target: TargetInput | None
     environment: Environment | None
     locked: int
-    installed: int
-    matching: int
+    installed: int | None = None
+    matching: int | None = None
+    judged_for: str | None = None
     findings: tuple[Finding, ...] = ()
     unchecked: tuple[Unchecked, ...] = field(default=())
     fail_on: Severity | None = Severity.ERROR

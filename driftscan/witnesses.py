@@ -7,7 +7,7 @@ for all others there: a conflict between two pins is real if there is a witness 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import product
+from itertools import islice, product
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
@@ -22,6 +22,11 @@ from driftscan.platforms import target
 _PYTHON_VARIABLES = frozenset(("python_version", "python_full_version", "implementation_version"))
 _SYSTEM_VARIABLES = frozenset(("os_name", "sys_platform", "platform_system", "platform_machine"))
 _IMPLEMENTATION_VARIABLES = frozenset(("implementation_name", "platform_python_implementation"))
+_PYPY = {
+    "implementation_name": "pypy",
+    "platform_python_implementation": "PyPy",
+    "implementation_version": "7.3.20",
+}
 _NEWEST = 16
 _OLDEST = 6
 _PREFERRED = ("3.13.5", "3.12.9", "3.11.9", "3.10.16", "3.9.21", "3.8.20", "3.14.0", "3.15.0", "3.7.17", "3.6.15")
@@ -55,7 +60,7 @@ def witnesses(locks: Sequence[Lock]) -> tuple[Target, ...]:
         if all(_supports(lock, candidate) for lock in locks):
             answers = tuple(markers.evaluate(text, candidate.markers) for text in texts)
             found.setdefault(answers, candidate)
-    return tuple(found.values()) or (target(_PREFERRED[0], "linux"),)
+    return tuple(found.values()) or (Target(markers=target(_PREFERRED[0], "linux").markers),)
 
 
 def in_words(place: Target) -> str:
@@ -97,20 +102,8 @@ def _candidates(comparisons: Iterable[Comparison], locks: Sequence[Lock]) -> Ite
     implementations = ["cpython"]
     if literals.keys() & _IMPLEMENTATION_VARIABLES:
         implementations.append("pypy")
-    for count, (implementation, system, python) in enumerate(product(implementations, systems, pythons)):
-        if count == _MOST:
-            return
-        made = target(python, system)
-        yield made if implementation == "cpython" else _as_pypy(made)
-
-
-def _as_pypy(made: Target) -> Target:
-    names = {
-        "implementation_name": "pypy",
-        "platform_python_implementation": "PyPy",
-        "implementation_version": "7.3.20",
-    }
-    return Target(markers={**made.markers, **names}, machine=made.machine, libc=made.libc)
+    for implementation, system, python in islice(product(implementations, systems, pythons), _MOST):
+        yield Target(markers={**target(python, system).markers, **(_PYPY if implementation == "pypy" else {})})
 
 
 def _systems(literals: dict[str, set[str]]) -> Iterator[str]:

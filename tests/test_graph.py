@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from driftscan.errors import LockError
 from driftscan.graph import DependencyGraph, Selection
-from driftscan.model.lock import Lock, Request, SelectionMode, Unchecked
+from driftscan.model.lock import Choice, Lock, Request, Scope, ScopeKind, SelectionMode, Unchecked
 from driftscan.model.target import Target
 from tests.builders.locks import LINUX, edge, key, lock, named, names, package
 
@@ -386,3 +388,62 @@ def test_an_empty_lock_has_no_extras_to_name() -> None:
 
 def test_a_default_group_that_the_lock_does_not_have_is_no_error() -> None:
     assert named(select(lock([package("app", member=True)], [edge("app")], default_groups=["dev"])).packages) == ["app"]
+
+
+def declared_conflicts() -> Lock:
+    """A project whose extras `cpu` and `gpu` conflict, and whose group `dev` conflicts with `gpu`."""
+    made = lock(
+        [
+            package(
+                "app", edge("torch 1", extra="cpu"), edge("torch 2", extra="gpu"), edge("six", group="dev"), member=True
+            ),
+            package("torch 1"),
+            package("torch 2"),
+            package("six"),
+        ],
+        [edge("app")],
+        default_groups=["dev"],
+    )
+    app = made.packages[0].id.name
+    cpu, gpu = (Choice(app, Scope(ScopeKind.EXTRA, name)) for name in ("cpu", "gpu"))
+    dev = Choice(app, Scope(ScopeKind.GROUP, "dev"))
+    return replace(made, conflicts=(frozenset((cpu, gpu)), frozenset((gpu, dev))))
+
+
+def test_one_of_a_conflicting_set_is_selected() -> None:
+    assert named(select(declared_conflicts(), request=Request(extras=frozenset(["cpu"]))).packages) == [
+        "app",
+        "torch",
+        "six",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (
+            Request(extras=frozenset(["cpu", "gpu"]), default_groups=False),
+            "the extra 'cpu' of app and the extra 'gpu' of app conflict, so they cannot be asked for together",
+        ),
+        (
+            Request(extras=frozenset(["gpu"])),
+            "the extra 'gpu' of app and the group 'dev' of app conflict, so they cannot be asked for together",
+        ),
+    ],
+)
+def test_what_conflicts_is_not_selected_together(request_: Request, message: str) -> None:
+    with pytest.raises(LockError) as caught:
+        select(declared_conflicts(), request=request_)
+    assert (caught.value.message, caught.value.where) == (message, "a.lock")
+
+
+def test_exclusive_groups_replace_the_default_one() -> None:
+    made = lock(
+        [package("cpu"), package("gpu")],
+        [edge("cpu", group="default"), edge("gpu", group="cuda")],
+        mode=FLAT,
+        default_groups=["default"],
+    )
+    made = replace(made, exclusive_groups=True)
+    assert named(select(made).packages) == ["cpu"]
+    assert named(select(made, request=Request(groups=frozenset(["cuda"]))).packages) == ["gpu"]

@@ -11,17 +11,19 @@ from typing import TypeAlias
 
 from driftscan import lock as lock_formats
 from driftscan import rules
+from driftscan.api import checking
 from driftscan.api import request as requests
+from driftscan.api.checking import lock_input
 from driftscan.api.reading import read_document
 from driftscan.api.scanning import Progress, default_environment, described, open_target, take_inventory
 from driftscan.compare import compare as join
 from driftscan.errors import UsageError
-from driftscan.finding import LockInput, Report, Severity, TargetInput
+from driftscan.finding import Report, Severity, TargetInput
 from driftscan.graph import DependencyGraph
 from driftscan.model.inventory import Inventory
 from driftscan.model.lock import Lock, Request
 
-__all__ = ["compare", "inspect", "open_target", "read_lock", "survey", "take_inventory"]
+__all__ = ["check", "compare", "inspect", "open_target", "read_lock", "survey", "take_inventory"]
 
 Path: TypeAlias = "str | PathLike[str]"
 
@@ -69,7 +71,7 @@ def compare(
     selection = graph.select(found.target, wanted)
     comparison = join(graph, selection, parsed, inventory, found, wanted)
     return Report(
-        locks=tuple(LockInput(path=lock.path, format=lock.format, sha256=lock.sha256) for lock in parsed),
+        locks=tuple(map(lock_input, parsed)),
         target=described(image),
         environment=found,
         locked=comparison.locked,
@@ -77,6 +79,49 @@ def compare(
         matching=comparison.matching,
         findings=rules.run(comparison, select=select or None, ignore=ignore),
         unchecked=comparison.unchecked,
+        fail_on=fail_on,
+    )
+
+
+def check(
+    locks: Sequence[Path],
+    *,
+    request: Request | None = None,
+    target: Path | None = None,
+    python: str | None = None,
+    python_platform: str | None = None,
+    environment: str | None = None,
+    platform: str | None = None,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    fail_on: Severity | None = Severity.ERROR,
+    lock_format: str | None = None,
+    offline: bool = False,
+) -> Report:
+    """What `locks`, taken as one, leave open, and whether they can be installed on a target.
+
+    The target is the image that `target` names, or the `python` version on the `python_platform`; without either, all
+    targets that the locks' markers tell apart. `request` is the part of the locks that is meant, None for all of it.
+    The rest is as for `compare`. Raises DriftscanError where something cannot be read.
+    """
+    if not locks:
+        raise UsageError("there is no lock to check")
+    parsed = [read_lock(path, lock_format) for path in locks]
+    requests.check_rules([*select, *ignore])
+    judged = checking.place(
+        fspath(target) if target is not None else None,
+        python=python,
+        python_platform=python_platform,
+        environment=environment,
+        platform=platform,
+        offline=offline,
+    )
+    return checking.check(
+        parsed,
+        request=requests.resolved(request, parsed) if request is not None else None,
+        judged=judged,
+        select=select,
+        ignore=ignore,
         fail_on=fail_on,
     )
 

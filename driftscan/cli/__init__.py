@@ -24,13 +24,21 @@ def _compare() -> click.Command:
     return compare
 
 
+def _check() -> click.Command:
+    from driftscan.cli.check import check
+
+    return check
+
+
 def _inspect() -> click.Command:
     from driftscan.cli.inspect import inspect
 
     return inspect
 
 
-COMMANDS: Mapping[str, Callable[[], click.Command]] = MappingProxyType({"compare": _compare, "inspect": _inspect})
+COMMANDS: Mapping[str, Callable[[], click.Command]] = MappingProxyType(
+    {"compare": _compare, "check": _check, "inspect": _inspect}
+)
 
 
 class _Program(click.Group):

@@ -5,29 +5,26 @@ from __future__ import annotations
 from typing import Unpack
 
 import click
-from packaging.utils import canonicalize_name
 
 from driftscan import api
 from driftscan.api.reading import is_lock
-from driftscan.cli import errors, output, progress
+from driftscan.cli import progress
 from driftscan.cli.options import (
-    NEVER,
     OutputOptions,
     RuleOptions,
     SelectionOptions,
     TargetOptions,
+    fail_on,
     listed,
     output_options,
+    request,
     rule_options,
     selection_options,
     target_options,
 )
+from driftscan.cli.results import exit_code, write
 from driftscan.errors import UsageError
-from driftscan.finding import Report, Severity, Verdict
-from driftscan.model.lock import Request
 from driftscan.report import FORMATS
-
-_CODES = {Verdict.CLEAN: errors.CLEAN, Verdict.DRIFT: errors.DRIFT, Verdict.INCOMPLETE: errors.INCOMPLETE}
 
 
 class _Options(SelectionOptions, TargetOptions, RuleOptions, OutputOptions):
@@ -57,18 +54,18 @@ def compare(context: click.Context, arguments: tuple[str, ...], **options: Unpac
         report = api.compare(
             locks,
             target,
-            request=_request(options),
+            request=request(options),
             environment=options["environment"],
             platform=options["platform"],
             select=listed(options["select"]),
             ignore=listed(options["ignore"]),
-            fail_on=None if options["fail_on"] == NEVER else Severity(options["fail_on"]),
+            fail_on=fail_on(options),
             lock_format=options["lock_format"],
             offline=options["offline"],
             progress=watch,
         )
-    _write(report, options)
-    context.exit(_CODES[report.verdict])
+    write(FORMATS, report, options)
+    context.exit(exit_code(report))
 
 
 def split(arguments: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
@@ -93,19 +90,3 @@ def split(arguments: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
             hint=f"the locks come first: driftscan compare {' '.join(right)} {others[0]}",
         )
     return tuple(locks), target
-
-
-def _request(options: SelectionOptions) -> Request:
-    return Request(
-        extras=frozenset(options["extra"]),
-        groups=frozenset(options["group"]),
-        default_groups=not options["no_default_groups"],
-        all_extras=options["all_extras"],
-        packages=frozenset(canonicalize_name(name) for name in options["package"]),
-    )
-
-
-def _write(report: Report, options: OutputOptions) -> None:
-    for name, path in options["output"]:
-        output.save(FORMATS[name](report, output.file_view(verbose=options["verbose"])), path)
-    output.show(FORMATS[options["format"]](report, output.view(verbose=options["verbose"])))

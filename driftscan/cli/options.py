@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TypedDict, TypeVar
 
 import click
+from packaging.utils import canonicalize_name
 
 from driftscan.finding import Severity
+from driftscan.model.lock import Request
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
@@ -146,6 +148,21 @@ def _all(function: _Function, *decorators: Callable[[_Function], _Function]) -> 
     for decorate in reversed(decorators):
         function = decorate(function)
     return function
+
+
+def request(options: SelectionOptions) -> Request:
+    """The part of the lock that the options mean."""
+    return Request(
+        extras=frozenset(options["extra"]),
+        groups=frozenset(options["group"]),
+        default_groups=not options["no_default_groups"],
+        all_extras=options["all_extras"],
+        packages=frozenset(canonicalize_name(name) for name in options["package"]),
+    )
+
+
+def fail_on(options: RuleOptions) -> Severity | None:
+    return None if options["fail_on"] == NEVER else Severity(options["fail_on"])
 
 
 def listed(values: Iterable[str]) -> tuple[str, ...]:

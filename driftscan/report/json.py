@@ -91,7 +91,8 @@ def _environment(environment: Environment) -> dict[str, Value]:
 
 def _summary(report: Report) -> dict[str, Value]:
     counts = {severity.value: report.count(severity) for severity in Severity}
-    return {"locked": report.locked, "installed": report.installed, "matching": report.matching, **counts}
+    compared = {"installed": report.installed, "matching": report.matching}
+    return {"locked": report.locked, **{key: count for key, count in compared.items() if count is not None}, **counts}
 
 
 def _finding(finding: Finding, fingerprint: str) -> dict[str, Value]:
@@ -104,6 +105,7 @@ def _finding(finding: Finding, fingerprint: str) -> dict[str, Value]:
         locked=strings(finding.locked),
         installed=strings(finding.installed),
         path=finding.path,
+        location=present(path=finding.location.path, line=finding.location.line) if finding.location else None,
         layer=layer_object(finding.layer),
         chain=strings(finding.chain),
         hint=finding.hint,

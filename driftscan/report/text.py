@@ -52,18 +52,28 @@ def _header(report: Report, view: View) -> list[str]:
     title = Span(f"{verdict}:", _VERDICT_STYLES[verdict])
     lines = wrap([title, Span(_headline(report), Style.STRONG)], view)
     lines += joined(_target(report), view)
-    lines += joined([*(lock.path for lock in report.locks), *_choice(report.environment)], view)
+    lines += joined([*_locks(report), *_choice(report.environment)], view)
     return lines
+
+
+def _locks(report: Report) -> Iterator[str]:
+    """Paths, and in a check of locks alone what each was made from."""
+    for lock in report.locks:
+        fresh = [source for source in lock.sources if not source.differences]
+        if fresh and report.matching is None:
+            yield f"{lock.path}, which agrees with {' and '.join(f'{each.path} ({each.evidence})' for each in fresh)}"
+        else:
+            yield lock.path
 
 
 def _headline(report: Report) -> str:
     counts = [_count(report.count(severity), severity.value) for severity in Severity if report.count(severity)]
     if report.unchecked:
         counts.append(f"{len(report.unchecked)} not checked")
-    matching = f"{report.matching} of {_count(report.locked, 'package')} match"
-    if report.locked == 1:
-        matching += "es"
-    return f"{matching}; {', '.join(counts)}" if counts else matching
+    about = f"{_count(report.locked, 'package')} locked"
+    if report.matching is not None:
+        about = f"{report.matching} of {_count(report.locked, 'package')} match{'es' if report.locked == 1 else ''}"
+    return f"{about}; {', '.join(counts)}" if counts else about
 
 
 def _count(number: int, noun: str) -> str:
@@ -74,6 +84,8 @@ def _count(number: int, noun: str) -> str:
 def _target(report: Report) -> Iterator[str]:
     if report.target:
         yield f"{report.target.reference} ({report.target.source})"
+    if report.judged_for:
+        yield f"for {report.judged_for}"
     if report.environment:
         yield from describe(report.environment)
     elif report.target and report.target.platform:

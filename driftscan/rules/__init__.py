@@ -22,24 +22,28 @@ RULES: tuple[Rule, ...] = (
 
 
 def run(
-    comparison: Comparison, *, select: Sequence[str] | None = None, ignore: Sequence[str] = ()
+    comparison: Comparison, *, select: Sequence[str] | None = None, ignore: Sequence[str] = (), family: str = ""
 ) -> tuple[Finding, ...]:
     """Findings of the rules that `select` and `ignore` leave, worst first; the same comparison gives the same order.
 
-    Both hold codes or their beginnings (`DR`, `IN4`, `DR202`) or slugs; None selects all, and `ignore` wins.
+    Both hold codes or their beginnings (`DR`, `IN4`, `DR202`) or slugs; None selects all, and `ignore` wins. Of all
+    rules only those whose code begins with `family` are asked.
     """
     found = [
         finding
         for rule in RULES
-        if (select is None or _is_called(rule, select)) and not _is_called(rule, ignore)
+        if rule.code.startswith(family)
+        and (select is None or _is_called(rule, select))
+        and not _is_called(rule, ignore)
         for finding in rule.findings(comparison)
     ]
-    return tuple(sorted(found, key=_order))
+    return tuple(sorted(found, key=order))
 
 
 def _is_called(rule: Rule, names: Sequence[str]) -> bool:
     return any(rule.slug == name.lower() or rule.code.startswith(name.upper()) for name in names)
 
 
-def _order(finding: Finding) -> tuple[int, str, str, str, str]:
+def order(finding: Finding) -> tuple[int, str, str, str, str]:
+    """The order of findings in a report."""
     return (finding.severity.rank, finding.package or "", finding.rule, finding.message, finding.path or "")

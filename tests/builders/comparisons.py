@@ -36,7 +36,9 @@ from driftscan.model.lock import (
     CondaBuild,
     Dependency,
     Hash,
+    Index,
     Lock,
+    LockSource,
     Note,
     Origin,
     OriginKind,
@@ -99,6 +101,8 @@ class LockFields(TypedDict, total=False):
     overrides: frozenset[NormalizedName]
     project_name: NormalizedName | None
     unchecked: tuple[Unchecked, ...]
+    indexes: tuple[Index, ...]
+    sources: tuple[LockSource, ...]
 
 
 class DistributionFields(TypedDict, total=False):

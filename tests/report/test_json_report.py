@@ -48,6 +48,7 @@ def test_a_finding() -> None:
         "locked": ["2.1.3"],
         "installed": ["2.2.0"],
         "path": "/opt/venv/lib/python3.11/site-packages/numpy-2.2.0.dist-info",
+        "location": {"path": "uv.lock", "line": 123},
         "layer": {"index": 6, "diff_id": f"sha256:{6:064x}", "created_by": "RUN pip install -U numpy"},
         "chain": ["pandas", "numpy"],
         "hint": "install from the lock after every other instruction, or lock 2.2.0",

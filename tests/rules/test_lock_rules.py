@@ -1,4 +1,4 @@
-"""LK101, LK103, LK104, LK105: what entries of a lock leave open."""
+"""LK101, LK103, LK104, LK105, LK107, LK111: what entries of a lock leave open."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from driftscan.finding import Location, Severity
-from driftscan.model.lock import Artifact, Hash, Note, NoteKind, Origin, OriginKind
+from driftscan.model.lock import Artifact, Difference, Hash, Index, LockSource, Note, NoteKind, Origin, OriginKind
 from tests.builders.comparisons import (
     SHA256,
     compared,
@@ -163,3 +163,62 @@ def test_the_projects_that_a_lock_was_made_for_are_meant_to_change() -> None:
     assert findings("LK105", compared(lock(member), None)) == []
     listed = locked("shop", None, (), origin=Origin(OriginKind.EDITABLE, "."))
     assert findings("LK105", compared(lock(listed, project_name=canonicalize_name("shop")), None)) == []
+
+
+def test_a_lock_that_its_source_has_outgrown() -> None:
+    differences = (
+        Difference("requests>=2.32 is required, and the lock has requests 2.31.0", canonicalize_name("requests"), 9),
+        Difference("pyproject.toml has changed since it was locked"),
+    )
+    stale = lock(locked("requests", "2.31.0"), sources=(LockSource("pyproject.toml", "its content hash", differences),))
+    first, second = findings("LK107", compared(stale, None))
+    assert {first.message, second.message} == {difference.text for difference in differences}
+    (named,) = [finding for finding in (first, second) if finding.package]
+    assert (named.package, named.location) == ("requests", Location(path="pyproject.toml", line=9))
+    assert named.hint == "lock again, so that requirements.txt agrees with pyproject.toml"
+
+
+def test_a_lock_that_agrees_with_its_source() -> None:
+    fresh = lock(locked("requests"), sources=(LockSource("pyproject.toml", "its content hash"),))
+    assert findings("LK107", compared(fresh, None)) == []
+
+
+DEFAULT = Index("")
+INTERNAL = Index("https://index.example/internal", 2)
+
+
+def test_one_index_is_no_mix() -> None:
+    assert findings("LK111", compared(lock(locked("shop", "1.0", ()), indexes=(INTERNAL,)), None)) == []
+
+
+def test_two_indexes_that_could_supply_a_package() -> None:
+    mixed = lock(locked("shop", "1.0", ()), locked("numpy"), indexes=(DEFAULT, INTERNAL))
+    (finding,) = findings("LK111", compared(mixed, None))
+    assert finding.message == ("2 indexes could supply shop, numpy: the default index, https://index.example/internal")
+    assert (finding.severity, finding.location) == (Severity.WARNING, Location(path="requirements.txt", line=2))
+
+
+def test_where_all_files_are_hashed_a_second_index_supplies_nothing_else() -> None:
+    (finding,) = findings("LK111", compared(lock(locked("shop"), indexes=(DEFAULT, INTERNAL)), None))
+    assert finding.severity is Severity.INFO
+
+
+def test_packages_with_an_index_of_their_own_are_not_concerned() -> None:
+    own = locked("torch", "2.0", (), origin=Origin(OriginKind.INDEX, "https://index.example/cpu"))
+    assert findings("LK111", compared(lock(own, indexes=(DEFAULT, INTERNAL)), None)) == []
+
+
+@pytest.mark.parametrize(
+    ("index", "insecure"),
+    [
+        (Index("http://index.example/simple"), True),
+        (Index("https://index.example/simple", is_trusted=True), True),
+        (Index("https://index.example/simple"), False),
+        (Index("http://localhost:3141/simple"), False),
+        (Index("http://127.0.0.1/simple"), False),
+        (Index("http://localhost.example/simple"), True),
+    ],
+)
+def test_an_index_that_anybody_on_the_way_can_replace(index: Index, insecure: bool) -> None:
+    found = messages("LK111", compared(lock(locked("shop", "1.0", ()), indexes=(index,)), None))
+    assert found == ([f"{index.location} is not secured by TLS, and could supply shop"] if insecure else [])

@@ -15,13 +15,13 @@ from tests.builders.comparisons import compared, environment, installed, locked
 from tests.builders.comparisons import lock as lock_of
 
 FAMILIES = {
-    "LK": (101, 102, 103, 104, 105, 106, 108, 109, 110, 112),
+    "LK": (101, 102, 103, 104, 105, 106, 107, 108, 109, 110, 111, 112),
     "DR": (201, 202, 203, 205, 206, 207, 208, 209),
     "NW": (301, 302, 303, 304),
     "IN": (401, 402, 403, 405),
 }
 CODES = [f"{family}{number}" for family, numbers in FAMILIES.items() for number in numbers]
-WARNINGS = {"LK104", "LK109", "DR208", "NW302", "IN403", "IN405"}
+WARNINGS = {"LK104", "LK109", "LK111", "DR208", "NW302", "IN403", "IN405"}
 
 DRIFTED = compared(
     lock_of(locked("idna", "3.6"), locked("numpy", None, pinned=False), locked("six", "1.16")),

@@ -1,0 +1,79 @@
+"""`driftscan check`: the lock alone, or whether it can be installed on a target."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+import click
+
+from driftscan import api
+from driftscan.cli.options import (
+    MarkerOptions,
+    OutputOptions,
+    RuleOptions,
+    SelectionOptions,
+    TargetOptions,
+    fail_on,
+    listed,
+    marker_options,
+    output_options,
+    request,
+    rule_options,
+    selection_options,
+    target_options,
+)
+from driftscan.cli.results import exit_code, write
+from driftscan.errors import UsageError
+from driftscan.report import FORMATS
+
+
+class _Options(SelectionOptions, MarkerOptions, TargetOptions, RuleOptions, OutputOptions):
+    target: str | None
+
+
+@click.command(short_help="Check locks alone.")
+@click.argument("locks", nargs=-1, metavar="LOCK...")
+@click.option("--for", "target", metavar="TARGET", help="Whether they can be installed on this image.")
+@marker_options
+@selection_options
+@target_options
+@rule_options
+@output_options(FORMATS)
+@click.pass_context
+def check(context: click.Context, locks: tuple[str, ...], **options: Unpack[_Options]) -> None:
+    """Check locks alone: pins, hashes, sources, contradictions, and whether they still agree with what they were made
+    from.
+
+    Several LOCKs are taken as one. Without further options all extras and groups are looked at, for all Pythons and
+    platforms that the lock's markers tell apart; --for, or --python and --python-platform, ask whether the lock can be
+    installed there.
+
+    \b
+    driftscan check uv.lock
+    driftscan check requirements.txt --for python-base:3.12
+    driftscan check poetry.lock --python 3.13 --python-platform linux/arm64
+    """
+    if not locks:
+        raise UsageError("a lock is needed", hint="driftscan check uv.lock")
+    report = api.check(
+        locks,
+        request=request(options) if _is_narrowed(options) else None,
+        target=options["target"],
+        python=options["python"],
+        python_platform=options["python_platform"],
+        environment=options["environment"],
+        platform=options["platform"],
+        select=listed(options["select"]),
+        ignore=listed(options["ignore"]),
+        fail_on=fail_on(options),
+        lock_format=options["lock_format"],
+        offline=options["offline"],
+    )
+    write(FORMATS, report, options)
+    context.exit(exit_code(report))
+
+
+def _is_narrowed(options: SelectionOptions) -> bool:
+    """Whether a part of the lock is meant; the whole otherwise."""
+    chosen = (options["extra"], options["all_extras"], options["group"], options["package"])
+    return any(chosen) or options["no_default_groups"]
