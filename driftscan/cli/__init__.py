@@ -5,8 +5,10 @@ Commands are imported when they run, so that `driftscan --version` starts withou
 
 from __future__ import annotations
 
+import difflib
 import io
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -16,6 +18,7 @@ import click
 
 from driftscan._version import __version__
 from driftscan.cli import errors
+from driftscan.errors import UsageError
 
 
 def _compare() -> click.Command:
@@ -49,6 +52,23 @@ class _Program(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         return COMMANDS[cmd_name]() if cmd_name in COMMANDS else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise UsageError(f"there is no command {args[0]!r}", hint=_meant(args))
+        return super().resolve_command(ctx, args)
+
+
+def _meant(arguments: Sequence[str]) -> str:
+    """A command of nearly that name; or `compare`, which a lock and an image without a command are meant for."""
+    name, *rest = arguments
+    if close := difflib.get_close_matches(name, COMMANDS, n=1):
+        return f"did you mean `{shlex.join(['driftscan', close[0], *rest])}`?"
+    if "." in name or ":" in name:
+        return f"did you mean `{shlex.join(['driftscan', 'compare', *arguments])}`?"
+    return f"the commands are {', '.join(COMMANDS)}"
 
 
 @click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -119,7 +119,16 @@ def test_messages(arguments: str, said: str, capsys: pytest.CaptureFixture[str])
         ("compare requirements.txt floppy:shop", "floppy"),
         ("inspect ./missing.tar", "missing.tar"),
         ("inspect", "Missing argument 'TARGET'"),
-        ("frobnicate", "No such command 'frobnicate'"),
+        ("frobnicate", "there is no command 'frobnicate'\nhint: the commands are compare, check, "),
+        ("comapre uv.lock shop:1", "no command 'comapre'\nhint: did you mean `driftscan compare uv.lock shop:1 "),
+        ("uv.lock shop:1.4", "hint: did you mean `driftscan compare uv.lock shop:1.4 "),
+        ("check", "a lock is needed\nhint: driftscan check uv.lock"),
+        ("check requirements.txt --python 2", "'2' is no version of Python 3\nhint: name it as 3.12, "),
+        ("check requirements.txt --python-platform vax", "'vax' is no platform that driftscan knows\nhint: such as "),
+        (
+            "check requirements.txt --for shop.tar --python 3.12",
+            "an image says itself which Python and platform it has",
+        ),
     ],
 )
 def test_what_is_named(arguments: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,7 +145,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("driftscan, version ")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["compare", "--help"], ["inspect", "-h"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["compare", "--help"], ["check", "--help"], ["inspect", "-h"]])
 def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments) == 0
     shown = capsys.readouterr().out
