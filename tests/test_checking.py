@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from driftscan.api.checking import Place, check, everything
 from driftscan.finding import Verdict
-from driftscan.model.lock import Choice, Lock, Request, Scope, ScopeKind, Unchecked
+from driftscan.model.lock import Artifact, Choice, Hash, Lock, Request, Scope, ScopeKind, Unchecked
 from driftscan.platforms import target
 from tests.builders.comparisons import edge as requirement
 from tests.builders.comparisons import lock as flat
@@ -98,3 +100,32 @@ def test_exclusive_groups_are_asked_for_one_after_the_other() -> None:
     made = lock([package("six"), package("idna")], [edge("six", group="default"), edge("idna", group="cuda")])
     requests = everything([replace(made, exclusive_groups=True)])
     assert [sorted(request.groups) for request in requests] == [["cuda"], ["default"]]
+
+
+@pytest.mark.parametrize(
+    ("python", "required", "messages"),
+    [
+        ("3.10", ">=3.11", ["LK110 the lock is for Python >=3.11, the target has 3.10"]),
+        ("3.11", ">=3.11", []),
+        ("3.11", ">=3.11.4", []),
+        ("3.11.3", ">=3.11.4", ["LK110 the lock is for Python >=3.11.4, the target has 3.11.3"]),
+        ("3.12", "<3.12", ["LK110 the lock is for Python <3.12, the target has 3.12"]),
+        ("3.12", "==3.12.*", []),
+    ],
+)
+def test_the_python_of_a_named_target(python: str, required: str, messages: list[str]) -> None:
+    judged = Place(target=target(python, "linux"), words=python)
+    report = check([flat(locked("idna"), requires_python=required)], judged=judged)
+    assert [f"{finding.rule} {finding.message}" for finding in report.findings] == messages
+
+
+def test_files_without_names_tell_nothing_about_a_target() -> None:
+    hashed = (Artifact(hashes=(Hash("sha256", "ab" * 32),)),)
+    made = flat(locked("idna", "3.10", hashed), locked("six", "1.16", hashed), locked("attrs"))
+    assert check([made]).unchecked == ()
+    assert check([made], judged=Place(target=target("3.12", "linux"))).unchecked == (
+        Unchecked(
+            "whether the target can install 2 packages of requirements.txt",
+            "the lock names no files of theirs, only hashes",
+        ),
+    )

@@ -14,9 +14,10 @@ from driftscan.errors import UsageError
 from driftscan.finding import Finding, LockInput, Report, Severity, TargetInput
 from driftscan.graph import DependencyGraph
 from driftscan.model.inventory import Environment
-from driftscan.model.lock import Choice, Lock, Request, ScopeKind, Unchecked
+from driftscan.model.lock import Choice, Lock, OriginKind, Request, ScopeKind, Unchecked
 from driftscan.model.target import Target
 from driftscan.platforms import target as named_target
+from driftscan.rules.wheels import all_files_are_named
 from driftscan.witnesses import in_words, witnesses
 
 _FAMILY = "LK"
@@ -160,6 +161,27 @@ def _unchecked(comparisons: Sequence[Comparison], judged: Place) -> Iterator[Unc
         yield from seen
         if judged.environment is not None:
             yield from judged.environment.unchecked
+        yield from _unnamed(comparisons)
         return
     own = {item for comparison in comparisons for lock in comparison.locks for item in lock.unchecked}
     yield from (item for item in seen if item in own)
+
+
+def _unnamed(comparisons: Sequence[Comparison]) -> Iterator[Unchecked]:
+    """Whether a package can be installed somewhere is told by the names of its files, and some formats have none."""
+    for lock in comparisons[0].locks:
+        names = {
+            package.id.name
+            for comparison in comparisons
+            for key, package in comparison.selection.packages.items()
+            if comparison.selection.lock_of[key] is lock
+            and key.origin.kind is OriginKind.INDEX
+            and not comparison.is_own(package)
+            and not all_files_are_named(package)
+        }
+        if names:
+            count = f"{len(names)} packages" if len(names) > 1 else min(names)
+            yield Unchecked(
+                f"whether the target can install {count} of {lock.path}",
+                "the lock names no files of theirs, only hashes",
+            )

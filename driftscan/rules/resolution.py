@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name, canonicalize_version
-from packaging.version import InvalidVersion, Version
 
 from driftscan import markers
 from driftscan.compare import Comparison, project_name
+from driftscan.errors import MarkerError
 from driftscan.finding import Location, Severity
 from driftscan.model.lock import Dependency, Origin, OriginKind, Package, ScopeKind
+from driftscan.model.target import Target
 from driftscan.rules.requirements import (
     Requirements,
     importable,
@@ -158,17 +159,18 @@ def _target(comparison: Comparison) -> str:
 
 
 def _requires_python(comparison: Comparison) -> Iterator[Draft]:
-    python = comparison.target.python_version
+    target = comparison.target
+    python = target.python_version or target.markers.get("python_version")
     if python is None or comparison.example is not None:
         return  # one of many targets is chosen by this very requirement
     for lock in comparison.locks:
-        if not _admits(lock.requires_python, python):
+        if not _admits(lock.requires_python, target):
             yield Draft(
                 message=f"the lock is for Python {lock.requires_python}, the target has {python}",
                 location=Location(path=lock.path),
             )
     for package in comparison.selection.packages.values():
-        if not package.is_member and not _admits(package.requires_python, python):
+        if not package.is_member and not _admits(package.requires_python, target):
             yield Draft(
                 message=f"{package.id} is for Python {package.requires_python}, the target has {python}",
                 package=package.id.name,
@@ -177,14 +179,15 @@ def _requires_python(comparison: Comparison) -> Iterator[Draft]:
             )
 
 
-def _admits(required: str | None, python: str) -> bool:
-    """True too where one of the two cannot be read: that proves nothing.
-
-    A Python that was built from a checkout has a plus behind its version, which PEP 440 does not know.
-    """
+def _admits(required: str | None, target: Target) -> bool:
+    """True too where one of the two cannot be read, or not enough of the target is known: that proves nothing."""
     try:
-        return not required or SpecifierSet(required).contains(Version(python.removesuffix("+")), prereleases=True)
-    except (InvalidSpecifier, InvalidVersion):
+        specifiers = SpecifierSet(required or "")
+        return not any(
+            markers.evaluate(f"python_full_version {each.operator} '{each.version}'", target.markers) is False
+            for each in specifiers
+        )
+    except (InvalidSpecifier, MarkerError):
         return True
 
 
