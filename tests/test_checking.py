@@ -11,8 +11,8 @@ from driftscan.finding import Verdict
 from driftscan.model.lock import Artifact, Choice, Hash, Lock, Request, Scope, ScopeKind, Unchecked
 from driftscan.platforms import target
 from tests.builders.comparisons import edge as requirement
+from tests.builders.comparisons import files, locked
 from tests.builders.comparisons import lock as flat
-from tests.builders.comparisons import locked
 from tests.builders.locks import edge, lock, package
 
 
@@ -121,7 +121,11 @@ def test_the_python_of_a_named_target(python: str, required: str, messages: list
 
 def test_files_without_names_tell_nothing_about_a_target() -> None:
     hashed = (Artifact(hashes=(Hash("sha256", "ab" * 32),)),)
-    made = flat(locked("idna", "3.10", hashed), locked("six", "1.16", hashed), locked("attrs"))
+    made = flat(
+        locked("idna", "3.10", hashed),
+        locked("six", "1.16", hashed),
+        locked("attrs", "1.0", files("attrs-1.0-py3-none-any.whl")),
+    )
     assert check([made]).unchecked == ()
     assert check([made], judged=Place(target=target("3.12", "linux"))).unchecked == (
         Unchecked(
