@@ -56,6 +56,11 @@ def parse(document: Document) -> Lock:
         mode=SelectionMode.FLAT,
         packages=packages,
         roots=tuple(_root(entry) for entry in entries),
+        constraints={
+            constraint.id.name: constraint.id.version
+            for constraint in reader.constraints
+            if constraint.id.version is not None and constraint.marker is None and constraint.id.name not in by_name
+        },
         project_name=project_name(document, "pyproject.toml"),
         hashes_required=reader.require_hashes,
     )

@@ -6,8 +6,10 @@ project, so nothing here is keyed by name alone: the key is `PackageId`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from packaging.utils import NormalizedName
@@ -242,6 +244,8 @@ class Lock:
     """Indexes that may supply any package that names none of its own, where the lock says which."""
     sources: tuple[LockSource, ...] = ()
     """Files beside the lock that it was made from, as far as they are there and can be judged without resolving."""
+    constraints: Mapping[NormalizedName, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Versions that projects get which something requires and no entry names (pins of `-c` files)."""
     overrides: frozenset[NormalizedName] = frozenset()
     """Projects whose requirements the lock's author has overridden: contradictions about them are wanted."""
     project_name: NormalizedName | None = None

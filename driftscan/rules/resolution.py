@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name, canonicalize_version
@@ -11,6 +11,7 @@ from driftscan import markers
 from driftscan.compare import Comparison, project_name
 from driftscan.errors import MarkerError
 from driftscan.finding import Location, Severity
+from driftscan.model.inventory import Distribution
 from driftscan.model.lock import Dependency, Origin, OriginKind, Package, ScopeKind
 from driftscan.model.target import Target
 from driftscan.rules.requirements import (
@@ -33,6 +34,8 @@ def _unpinned_transitive(comparison: Comparison) -> Iterator[Draft]:
     demanded = Requirements(comparison).unlocked()
     for name, demand in demanded.items():
         found = there.get(name, ())
+        if _is_constrained(comparison, name, found):
+            continue
         state = f"{listed([each.version for each in found])} is installed" if found else "it is not installed"
         yield Draft(
             message=f"{demand.by} requires {demand.edge.text}, and the lock does not pin it; {state}",
@@ -45,6 +48,17 @@ def _unpinned_transitive(comparison: Comparison) -> Iterator[Draft]:
             hint=_way_out(comparison, demand.package, name),
         )
     yield from _dangling(comparison, frozenset(demanded))
+
+
+def _is_constrained(comparison: Comparison, name: NormalizedName, found: Sequence[Distribution]) -> bool:
+    """Whether a constraints file pins what no entry names, and nothing else is installed."""
+    pins = {lock.constraints[name] for lock in comparison.locks if name in lock.constraints}
+    return bool(pins) and all(
+        canonicalize_version(pin)
+        in (canonicalize_version(each.version), canonicalize_version(each.version.split("+")[0]))
+        for each in found
+        for pin in pins
+    )
 
 
 def _way_out(comparison: Comparison, package: Package, name: NormalizedName) -> str | None:

@@ -103,6 +103,7 @@ class LockFields(TypedDict, total=False):
     unchecked: tuple[Unchecked, ...]
     indexes: tuple[Index, ...]
     sources: tuple[LockSource, ...]
+    constraints: Mapping[NormalizedName, str]
 
 
 class DistributionFields(TypedDict, total=False):

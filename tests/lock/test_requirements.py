@@ -316,3 +316,9 @@ def test_variables_stay_as_they_are_written(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("TOKEN", "secret")
     lock = read("a @ https://files.example/${TOKEN}/a.zip\n")
     assert only(lock).id.origin.location == "https://files.example/${TOKEN}/a.zip"
+
+
+def test_constraints_of_projects_that_no_entry_names() -> None:
+    lock = read("-c pins.txt\na\n", pins_txt="a==1\nB_b==2.0\nc>2\nd==4 ; python_version < '3.12'\n")
+    assert lock.constraints == {"b-b": "2.0"}
+    assert [str(package.id) for package in lock.packages] == ["a 1"]

@@ -61,6 +61,13 @@ def test_metadata_requires_what_is_neither_locked_nor_installed() -> None:
     assert findings("DR207", comparison) == []
 
 
+@pytest.mark.parametrize(("version", "reported"), [("2.1.3", False), ("2.1.3+cpu", False), ("2.1.4", True)])
+def test_a_transitive_that_a_constraints_file_pins(version: str, reported: bool) -> None:
+    place = environment(installed("pandas", requires=("numpy>=2",)), installed("numpy", version))
+    constrained = lock(locked("pandas"), constraints={canonicalize_name("numpy"): "2.1.3"})
+    assert bool(findings("LK102", compared(constrained, place))) is reported
+
+
 def test_what_the_unlocked_require_is_not_locked_either() -> None:
     place = environment(
         installed("app", requires=("pandas",)),
