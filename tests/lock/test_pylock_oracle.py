@@ -37,9 +37,13 @@ WINDOWS = {**LINUX, "os_name": "nt", "platform_system": "Windows", "sys_platform
 OLDER = {**LINUX, "python_full_version": "3.9.18", "python_version": "3.9"}
 
 
+def _listed(names: frozenset[str] | None) -> str:
+    return "default" if names is None else "+".join(sorted(names)) or "none"
+
+
 @pytest.mark.parametrize("environment", [LINUX, WINDOWS, OLDER], ids=["linux", "windows", "older"])
-@pytest.mark.parametrize("extras", [frozenset(), frozenset({"postgres"}), frozenset({"all"})], ids=str)
-@pytest.mark.parametrize("groups", [None, frozenset(), frozenset({"docs"}), frozenset({"dev", "docs"})], ids=str)
+@pytest.mark.parametrize("extras", [frozenset(), frozenset({"postgres"}), frozenset({"all"})], ids=_listed)
+@pytest.mark.parametrize("groups", [None, frozenset(), frozenset({"docs"}), frozenset({"dev", "docs"})], ids=_listed)
 def test_selects_what_packaging_selects(
     environment: dict[str, str], extras: frozenset[str], groups: frozenset[str] | None
 ) -> None:
