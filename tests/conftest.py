@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Tests are never timed, and in CI a property either holds for the same examples as yesterday or it does not.
@@ -14,3 +16,11 @@ settings.register_profile(
     derandomize=os.environ.get("CI") == "true",
 )
 settings.load_profile("driftscan")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A layer cache of its own for each test: nothing of the user's is read or written, and no test helps another."""
+    folder = tmp_path_factory.getbasetemp() / "caches" / os.urandom(8).hex()
+    monkeypatch.setenv("DRIFTSCAN_CACHE_DIR", str(folder))
+    return folder

@@ -50,6 +50,7 @@ def compare(
     fail_on: Severity | None = Severity.ERROR,
     lock_format: str | None = None,
     offline: bool = False,
+    cache: bool = True,
     progress: Progress | None = None,
 ) -> Report:
     """Whether the image that `target` names contains what `locks`, taken as one, say, and nothing else.
@@ -57,7 +58,8 @@ def compare(
     `request` is the part of the locks that is meant, `environment` the path of the Python environment in the image
     (without it, the one its entrypoint runs), `platform` (`os/architecture[/variant]`) which of several images.
     `select` and `ignore` hold codes of rules, beginnings of codes (`DR`), or slugs. `fail_on` is the least severity
-    that makes the verdict drift, None for never. Raises DriftscanError where something cannot be read.
+    that makes the verdict drift, None for never. With `cache`, layers that were read before are not read again.
+    Raises DriftscanError where something cannot be read.
     """
     if not locks:
         raise UsageError("there is no lock to compare with")
@@ -66,7 +68,7 @@ def compare(
     requests.check_rules([*select, *ignore])
     graph = DependencyGraph.build(parsed)
     with open_target(fspath(target), platform=platform, offline=offline) as image:
-        inventory = take_inventory(image, environment=environment, progress=progress)
+        inventory = take_inventory(image, environment=environment, progress=progress, cache=cache)
         found = default_environment(inventory, image.reference)
     selection = graph.select(found.target, wanted)
     comparison = join(graph, selection, parsed, inventory, found, wanted)
@@ -97,6 +99,7 @@ def check(
     fail_on: Severity | None = Severity.ERROR,
     lock_format: str | None = None,
     offline: bool = False,
+    cache: bool = True,
 ) -> Report:
     """What `locks`, taken as one, leave open, and whether they can be installed on a target.
 
@@ -115,6 +118,7 @@ def check(
         environment=environment,
         platform=platform,
         offline=offline,
+        cache=cache,
     )
     return checking.check(
         parsed,
@@ -132,10 +136,13 @@ def inspect(
     environment: str | None = None,
     platform: str | None = None,
     offline: bool = False,
+    cache: bool = True,
     progress: Progress | None = None,
 ) -> Inventory:
     """What the image that `target` names contains."""
-    return survey(target, environment=environment, platform=platform, offline=offline, progress=progress)[0]
+    return survey(target, environment=environment, platform=platform, offline=offline, cache=cache, progress=progress)[
+        0
+    ]
 
 
 def survey(
@@ -144,8 +151,9 @@ def survey(
     environment: str | None = None,
     platform: str | None = None,
     offline: bool = False,
+    cache: bool = True,
     progress: Progress | None = None,
 ) -> tuple[Inventory, TargetInput]:
     """What `inspect` gives, and which image it was."""
     with open_target(fspath(target), platform=platform, offline=offline) as image:
-        return take_inventory(image, environment=environment, progress=progress), described(image)
+        return take_inventory(image, environment=environment, progress=progress, cache=cache), described(image)

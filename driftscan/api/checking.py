@@ -44,6 +44,7 @@ def place(
     environment: str | None = None,
     platform: str | None = None,
     offline: bool = False,
+    cache: bool = True,
 ) -> Place:
     """The target that an image `reference`, or a Python version and a platform, name.
 
@@ -57,7 +58,7 @@ def place(
         words = " on ".join(filter(None, (f"CPython {python}" if python else None, python_platform)))
         return Place(target=named_target(python, python_platform), words=words)
     with open_target(reference, platform=platform, offline=offline) as image:
-        found = default_environment(take_inventory(image, environment=environment), image.reference)
+        found = default_environment(take_inventory(image, environment=environment, cache=cache), image.reference)
         return Place(target=found.target, environment=found, image=described(image))
 
 

@@ -11,6 +11,7 @@ from driftscan.errors import ImageError
 from driftscan.finding import TargetInput
 from driftscan.image import open_image
 from driftscan.image.history import layer_ids
+from driftscan.image.layercache import LayerCache, default_folder
 from driftscan.image.limits import Limits
 from driftscan.image.scan import scan
 from driftscan.image.source import Image
@@ -34,16 +35,28 @@ def open_target(reference: str, *, platform: str | None = None, offline: bool = 
         return open_image(reference, platform=platform, limits=LIMITS, offline=offline)
 
 
-def take_inventory(image: Image, *, environment: str | None = None, progress: Progress | None = None) -> Inventory:
+def take_inventory(
+    image: Image,
+    *,
+    environment: str | None = None,
+    progress: Progress | None = None,
+    cache: bool = True,
+) -> Inventory:
     """Read all layers of `image` once and take the inventory of what they make together.
 
     `environment` is the path of the one to look at; without it, the one an `env:` reference names or the image's
-    entrypoint runs.
+    entrypoint runs. With `cache`, layers that were read before are taken from the layer cache, and others put there.
     """
     with _named(image.reference):
-        layers = scan(image, inventory.wants, LIMITS, progress)
+        layers = scan(image, inventory.wants, LIMITS, progress, layer_cache() if cache else None)
         rootfs = RootFS.merge(layers)
         return inventory.take(rootfs, image.config, layer_ids(image.config), prefer=environment or image.focus)
+
+
+def layer_cache() -> LayerCache | None:
+    """The user's layer cache; None where there is no folder for it."""
+    folder = default_folder()
+    return LayerCache(folder) if folder is not None else None
 
 
 @contextmanager

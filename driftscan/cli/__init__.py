@@ -33,6 +33,12 @@ def _check() -> click.Command:
     return check
 
 
+def _cache() -> click.Command:
+    from driftscan.cli.cache import cache
+
+    return cache
+
+
 def _inspect() -> click.Command:
     from driftscan.cli.inspect import inspect
 
@@ -40,7 +46,7 @@ def _inspect() -> click.Command:
 
 
 COMMANDS: Mapping[str, Callable[[], click.Command]] = MappingProxyType(
-    {"compare": _compare, "check": _check, "inspect": _inspect}
+    {"compare": _compare, "check": _check, "inspect": _inspect, "cache": _cache}
 )
 
 

@@ -68,6 +68,7 @@ def check(context: click.Context, locks: tuple[str, ...], **options: Unpack[_Opt
         fail_on=fail_on(options),
         lock_format=options["lock_format"],
         offline=options["offline"],
+        cache=not options["no_cache"],
     )
     write(FORMATS, report, options)
     context.exit(exit_code(report))

@@ -62,6 +62,7 @@ def compare(context: click.Context, arguments: tuple[str, ...], **options: Unpac
             fail_on=fail_on(options),
             lock_format=options["lock_format"],
             offline=options["offline"],
+            cache=not options["no_cache"],
             progress=watch,
         )
     write(FORMATS, report, options)

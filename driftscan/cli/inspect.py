@@ -28,6 +28,7 @@ def inspect(target: str, **options: Unpack[_Options]) -> None:
             environment=options["environment"],
             platform=options["platform"],
             offline=options["offline"],
+            cache=not options["no_cache"],
             progress=watch,
         )
     for name, path in options["output"]:

@@ -34,6 +34,7 @@ class TargetOptions(TypedDict):
     environment: str | None
     platform: str | None
     offline: bool
+    no_cache: bool
 
 
 class MarkerOptions(TypedDict):
@@ -99,6 +100,7 @@ def target_options(function: _Function) -> _Function:
         ),
         click.option("--platform", metavar="OS/ARCH", help="Which image of several, such as linux/arm64."),
         click.option("--offline", is_flag=True, help="Ask no registry."),
+        click.option("--no-cache", is_flag=True, help="Read all layers, and keep none for the next time."),
     )
 
 

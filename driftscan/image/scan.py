@@ -7,15 +7,19 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 from driftscan.errors import DriftscanError, ImageError, LimitError, UnreachableError
 from driftscan.image.decompress import Stream, chunks
+from driftscan.image.indexfile import StoredLayer
 from driftscan.image.layer import read_layer
+from driftscan.image.layercache import LayerCache
 from driftscan.image.limits import Limits
-from driftscan.image.source import Arrival, Image, Indexed, LayerBlob, RandomAccess, Sequential
+from driftscan.image.source import Image, Indexed, LayerBlob, RandomAccess, Sequential
 from driftscan.model.image import LayerIndex, Wants
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -26,20 +30,49 @@ _PIECES_AHEAD = 16
 _WORKERS = 4
 
 
-def scan(image: Image, wants: Wants, limits: Limits, progress: Progress | None = None) -> tuple[LayerIndex, ...]:
+def scan(
+    image: Image,
+    wants: Wants,
+    limits: Limits,
+    progress: Progress | None = None,
+    cache: LayerCache | None = None,
+) -> tuple[LayerIndex, ...]:
     """Layer indexes in the order of the configuration's diff ids; a single one for a folder.
 
-    Raises ImageError where a blob is damaged or does not have the digest, size or diff id that was promised, and
-    LimitError where a limit is passed.
+    Layers that `cache` holds are neither opened nor read; it has to be one for the same `wants`. Raises ImageError
+    where a blob is damaged or does not have the digest, size or diff id that was promised, and LimitError where a limit
+    is passed.
     """
     if isinstance(image.access, Indexed):
         return (image.access.index(wants),)
     diff_ids = image.config.diff_ids
     limits.check("layers", len(diff_ids), f"the number of layers ({len(diff_ids)})", image.reference)
     meter = _Meter(image.reference, len(diff_ids), limits, progress)
-    if isinstance(image.access, RandomAccess):
-        return _scan_blobs(image.access.blobs, diff_ids, wants, meter)
-    return _scan_stream(image.access, diff_ids, wants, meter)
+    known = _cached(cache, diff_ids, meter)
+    if len(known) < len(set(diff_ids)):
+        reading = _Reading(wants, meter, cache)
+        if isinstance(image.access, RandomAccess):
+            known |= _scan_blobs(image.access.blobs, diff_ids, known.keys(), reading)
+        else:
+            known |= _scan_stream(image.access, diff_ids, known.keys(), reading)
+        if cache is not None:
+            cache.trim()
+    return tuple(known[diff_id] for diff_id in diff_ids)
+
+
+def _cached(cache: LayerCache | None, diff_ids: tuple[str, ...], meter: _Meter) -> dict[str, LayerIndex]:
+    """Layers that need not be read. They are held to the limits all the same."""
+    known: dict[str, LayerIndex] = {}
+    if cache is None:
+        return known
+    for diff_id in dict.fromkeys(diff_ids):
+        if (layer := cache.get(diff_id)) is not None:
+            meter.limits.check("layer_size", layer.inflated, "the layer, inflated,", meter.reference)
+            meter.limits.check("layer_entries", len(layer.index.entries), "the number of entries", meter.reference)
+            meter.inflate(layer.inflated)
+            meter.finish()
+            known[diff_id] = layer.index
+    return known
 
 
 class _Meter:
@@ -69,9 +102,33 @@ class _Meter:
                 self._progress(self._done, self._total)
 
 
+class _Reading(NamedTuple):
+    """What reading any layer needs."""
+
+    wants: Wants
+    meter: _Meter
+    cache: LayerCache | None
+
+    def finish(self, layer: _Layer) -> None:
+        """Count a layer whose content has the diff id that it should have, and keep it for other images."""
+        if self.cache is not None:
+            self.cache.put(layer.diff_id, StoredLayer(layer.index, layer.inflated))
+        self.meter.finish()
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """A layer that was read to its end: the diff id and the size in bytes that its content turned out to have."""
+
+    diff_id: str
+    index: LayerIndex
+    inflated: int
+
+
 def _scan_blobs(
-    blobs: tuple[LayerBlob, ...], diff_ids: tuple[str, ...], wants: Wants, meter: _Meter
-) -> tuple[LayerIndex, ...]:
+    blobs: tuple[LayerBlob, ...], diff_ids: tuple[str, ...], known: AbstractSet[str], reading: _Reading
+) -> dict[str, LayerIndex]:
+    meter = reading.meter
     if len(blobs) != len(diff_ids):
         raise ImageError(
             f"the manifest lists {len(blobs)} layers, the configuration {len(diff_ids)}", where=meter.reference
@@ -81,22 +138,23 @@ def _scan_blobs(
         blob = blobs[position]
         where = f"{meter.reference}, layer {position + 1}"
         with blob.open() as stream:
-            diff_id, index = _read(stream, blob.digest, blob.size, wants, meter, where)
-        if diff_id != diff_ids[position]:
+            layer = _read(stream, blob.digest, blob.size, reading, where)
+        if layer.diff_id != diff_ids[position]:
             raise ImageError(
-                f"its content has the diff id {diff_id}, the configuration says {diff_ids[position]}", where=where
+                f"its content has the diff id {layer.diff_id}, the configuration says {diff_ids[position]}", where=where
             )
-        meter.finish()
-        return index
+        reading.finish(layer)
+        return layer.index
 
     # The largest layers first: the last one to start should be short.
-    order = sorted(range(len(blobs)), key=lambda position: -(blobs[position].size or 0))
+    order = [position for position, diff_id in enumerate(diff_ids) if diff_id not in known]
+    order.sort(key=lambda position: -(blobs[position].size or 0))
     with ThreadPoolExecutor(max_workers=min(_WORKERS, os.cpu_count() or 1)) as pool:
         futures = {position: pool.submit(read, position) for position in order}
         try:
             for finished in as_completed(futures.values()):
                 finished.result()
-            return tuple(futures[position].result() for position in range(len(blobs)))
+            return {diff_ids[position]: future.result() for position, future in futures.items()}
         except BaseException:
             # What other threads have begun ends at its next piece.
             meter.stopped.set()
@@ -104,42 +162,41 @@ def _scan_blobs(
             raise
 
 
-def _scan_stream(access: Sequential, diff_ids: tuple[str, ...], wants: Wants, meter: _Meter) -> tuple[LayerIndex, ...]:
+def _scan_stream(
+    access: Sequential, diff_ids: tuple[str, ...], known: AbstractSet[str], reading: _Reading
+) -> dict[str, LayerIndex]:
     found: dict[str, LayerIndex] = {}
     failures: list[ImageError] = []
+    meter = reading.meter
     with access.arrivals() as arrivals:
         for number, arrival in enumerate(arrivals, 1):
+            where = f"{meter.reference}, layer {number} of the stream"
             try:
-                diff_id, index = _read_arrival(arrival, number, wants, meter)
+                layer = _read(arrival.stream, arrival.digest, None, reading, where)
             except (LimitError, UnreachableError):
                 raise
             except ImageError as error:
                 # It may be no layer of this image, or no layer at all; it counts where one turns out to be missing.
                 failures.append(error)
                 continue
-            if diff_id in diff_ids and diff_id not in found:
-                found[diff_id] = index
-                meter.finish()
+            if layer.diff_id in diff_ids and layer.diff_id not in found and layer.diff_id not in known:
+                found[layer.diff_id] = layer.index
+                reading.finish(layer)
     for position, diff_id in enumerate(diff_ids, 1):
-        if diff_id not in found:
+        if diff_id not in found and diff_id not in known:
             missing = ImageError(f"layer {position} ({diff_id}) is not in what was sent", where=meter.reference)
             raise failures[0] if failures else missing
-    return tuple(found[diff_id] for diff_id in diff_ids)
+    return found
 
 
-def _read_arrival(arrival: Arrival, number: int, wants: Wants, meter: _Meter) -> tuple[str, LayerIndex]:
-    return _read(arrival.stream, arrival.digest, None, wants, meter, f"{meter.reference}, layer {number} of the stream")
-
-
-def _read(
-    stream: Stream, digest: str | None, size: int | None, wants: Wants, meter: _Meter, where: str
-) -> tuple[str, LayerIndex]:
-    """Diff id and index of one blob, whose own digest and size have been verified."""
+def _read(stream: Stream, digest: str | None, size: int | None, reading: _Reading, where: str) -> _Layer:
+    """One blob, whose own digest and size have been verified."""
+    meter = reading.meter
     seen = _Seen()
-    inflated = hashlib.sha256()
+    inflated = _Inflated(meter)
     try:
         with _ahead(chunks(stream, seen, meter.limits)) as pieces:
-            index = read_layer(_counted(pieces, inflated, meter), wants, meter.limits)
+            index = read_layer(inflated.counted(pieces), reading.wants, meter.limits)
     except DriftscanError as error:
         error.where = f"{where}, {error.where}" if error.where else where
         raise
@@ -147,7 +204,7 @@ def _read(
         raise ImageError(f"the blob has {seen.size} bytes, the manifest says {size}", where=where)
     if digest is not None and seen.digest != digest:
         raise ImageError(f"the blob has the digest {seen.digest}, the manifest says {digest}", where=where)
-    return f"sha256:{inflated.hexdigest()}", index
+    return _Layer(inflated.digest, index, inflated.size)
 
 
 class _Seen:
@@ -166,14 +223,25 @@ class _Seen:
         return f"sha256:{self._hash.hexdigest()}"
 
 
-def _counted(pieces: Iterator[bytes], inflated: hashlib._Hash, meter: _Meter) -> Iterator[bytes]:
-    size = 0
-    for piece in pieces:
-        size += len(piece)
-        meter.limits.check("layer_size", size, "the layer, inflated,")
-        meter.inflate(len(piece))
-        inflated.update(piece)
-        yield piece
+class _Inflated:
+    """Size and digest of the uncompressed layer, held to the limits as it goes by."""
+
+    def __init__(self, meter: _Meter) -> None:
+        self.size = 0
+        self._hash = hashlib.sha256()
+        self._meter = meter
+
+    def counted(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self.size += len(piece)
+            self._meter.limits.check("layer_size", self.size, "the layer, inflated,")
+            self._meter.inflate(len(piece))
+            self._hash.update(piece)
+            yield piece
+
+    @property
+    def digest(self) -> str:
+        return f"sha256:{self._hash.hexdigest()}"
 
 
 @contextmanager

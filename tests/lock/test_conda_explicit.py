@@ -104,7 +104,7 @@ def test_channels_hold_no_secrets(url: str, channel: str, filename: str) -> None
     package = only(url)
     assert package.conda is not None
     assert (package.conda.channel, package.conda.subdir, package.conda.filename) == (channel, "noarch", filename)
-    assert package.id.origin == Origin(OriginKind.CONDA, channel)
+    assert package.id.origin == Origin(OriginKind.CONDA, channel, subdirectory="noarch", build="0")
     assert "cret" not in str(package)
     assert "pw" not in str(package)
 

@@ -50,7 +50,7 @@ def assert_clean(report: Report) -> None:
     assert serious(report) == []
     assert report.unchecked == ()
     assert report.verdict is Verdict.CLEAN
-    assert report.locked == report.matching > 5
+    assert report.matching == report.locked > 5
 
 
 def test_an_exact_install_by_pip_is_clean(docker: Docker, by_pip: str, project: Path) -> None:

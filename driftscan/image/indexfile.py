@@ -1,0 +1,141 @@
+"""A layer index as bytes, for the layer cache.
+
+    "driftscan layer index\\n" | SHA-256 of all that follows | zstd frame:
+        length of the columns, 8 bytes big-endian | columns in JSON | kept contents, one after the other
+
+Columns and not an object for each entry: an image has tens of thousands, most of them a path, a mode and a size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+import zstandard
+
+from driftscan.model.image import ElfFacts, Entry, EntryKind, LayerIndex, VersionNeed
+
+SCHEMA = 1
+"""To be raised with every change to what an index holds: to this file's form, or to what is kept of which file."""
+
+_MAGIC = b"driftscan layer index\n"
+_DIGEST = hashlib.sha256().digest_size
+_LENGTH = 8
+_LEVEL = 1
+_MOST = 1 << 30
+"""Bytes of an inflated index that are still read."""
+_KINDS = tuple(EntryKind)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLayer:
+    """A layer index, and the size in bytes of the uncompressed layer that it was made from."""
+
+    index: LayerIndex
+    inflated: int
+
+
+_Elf = tuple[
+    int, int, bool, str | None, bool, list[str], str | None, str | None, str | None, list[tuple[str, str, bool]]
+]
+
+
+class _Columns(TypedDict):
+    """One item an entry in the first five; the others are pairs of an entry's position and what it has."""
+
+    paths: list[str]
+    kinds: list[int]
+    modes: list[int]
+    sizes: list[int]
+    targets: list[str]
+    hashes: list[tuple[int, str]]
+    contents: list[tuple[int, int]]
+    elf: list[tuple[int, _Elf]]
+    whiteouts: list[str]
+    opaque: list[str]
+    inflated: int
+
+
+def encode(layer: StoredLayer) -> bytes:
+    """The bytes of a layer index; equal ones give equal bytes."""
+    entries = layer.index.entries.values()
+    columns = {
+        "paths": list(layer.index.entries),
+        "kinds": [entry.kind for entry in entries],
+        "modes": [entry.mode for entry in entries],
+        "sizes": [entry.size for entry in entries],
+        "targets": [entry.target for entry in entries],
+        "hashes": [(at, entry.sha256) for at, entry in enumerate(entries) if entry.sha256 is not None],
+        "contents": [(at, len(entry.content)) for at, entry in enumerate(entries) if entry.content is not None],
+        "elf": [(at, entry.elf) for at, entry in enumerate(entries) if entry.elf is not None],
+        "whiteouts": sorted(layer.index.whiteouts),
+        "opaque": sorted(layer.index.opaque),
+        "inflated": layer.inflated,
+    }
+    header = json.dumps(columns, separators=(",", ":")).encode("ascii")
+    contents = (entry.content for entry in entries if entry.content is not None)
+    packed = zstandard.ZstdCompressor(level=_LEVEL).compress(
+        b"".join((len(header).to_bytes(_LENGTH, "big"), header, *contents))
+    )
+    return b"".join((_MAGIC, hashlib.sha256(packed).digest(), packed))
+
+
+def decode(data: bytes) -> StoredLayer | None:
+    """What `encode` was given; None where the bytes are not whole and unchanged."""
+    start = len(_MAGIC) + _DIGEST
+    packed = data[start:]
+    if not data.startswith(_MAGIC) or hashlib.sha256(packed).digest() != data[len(_MAGIC) : start]:
+        return None
+    body = zstandard.ZstdDecompressor().decompress(packed, max_output_size=_MOST)
+    end = _LENGTH + int.from_bytes(body[:_LENGTH], "big")
+    columns: _Columns = json.loads(body[_LENGTH:end])
+    index = LayerIndex(
+        entries=dict(zip(columns["paths"], _entries(columns, body, end), strict=True)),
+        whiteouts=frozenset(columns["whiteouts"]),
+        opaque=frozenset(columns["opaque"]),
+    )
+    return StoredLayer(index, columns["inflated"])
+
+
+def _entries(columns: _Columns, body: bytes, at: int) -> Sequence[Entry]:
+    """Entries of which nothing is kept share one object where they are alike, as those of a layer that is read do."""
+    plain: dict[tuple[int, int, int, str], Entry] = {}
+    entries: list[Entry] = []
+    for key in zip(columns["kinds"], columns["modes"], columns["sizes"], columns["targets"], strict=True):
+        entry = plain.get(key)
+        if entry is None:
+            kind, mode, size, target = key
+            entry = plain[key] = Entry(_KINDS[kind], mode, size, target)
+        entries.append(entry)
+    for position, digest in columns["hashes"]:
+        entries[position] = entries[position]._replace(sha256=digest)
+    for position, facts in columns["elf"]:
+        entries[position] = entries[position]._replace(elf=_elf(facts))
+    for position, content in _contents(columns["contents"], body, at):
+        entries[position] = entries[position]._replace(content=content)
+    return entries
+
+
+def _contents(sizes: Sequence[tuple[int, int]], body: bytes, at: int) -> Iterator[tuple[int, bytes]]:
+    for position, size in sizes:
+        yield position, body[at : at + size]
+        at += size
+
+
+def _elf(facts: _Elf) -> ElfFacts:
+    machine, bits, little_endian, interpreter, known, needed, soname, rpath, runpath, needs = facts
+    return ElfFacts(
+        machine=machine,
+        bits=bits,
+        little_endian=little_endian,
+        interpreter=interpreter,
+        dynamic_known=known,
+        needed=tuple(needed),
+        soname=soname,
+        rpath=rpath,
+        runpath=runpath,
+        version_needs=tuple(VersionNeed(*need) for need in needs),
+    )

@@ -1,0 +1,76 @@
+"""`driftscan cache`, and that the second look at an image reads no layer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from driftscan.cli import run
+from tests.builders.archives import docker_archive
+from tests.builders.installed import distribution, glibc, interpreter, venv
+
+
+@pytest.fixture
+def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+    steps = [
+        ("ADD rootfs /", {**glibc(), **interpreter(), **venv()}),
+        ("RUN pip install six", distribution("six", "1")),
+    ]
+    return docker_archive(tmp_path / "shop.tar", steps, Entrypoint=["/opt/venv/bin/python3"])
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+    assert run(arguments) == code
+    captured = capsys.readouterr()
+    return captured.out + captured.err
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted((folder / "layers" / "1").iterdir())
+
+
+def test_the_second_look_is_the_same(image: Path, own_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = said(capsys, "inspect", "shop.tar")
+    assert len(files(own_cache)) == 2
+    for file in files(own_cache):
+        os.utime(file, (0, 0))
+    assert said(capsys, "inspect", "shop.tar") == first
+    assert all(file.stat().st_mtime > 0 for file in files(own_cache))
+
+
+def test_without_the_cache(image: Path, own_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said(capsys, "inspect", "shop.tar", "--no-cache")
+    assert not own_cache.exists()
+
+
+def test_show_prune_and_clear(image: Path, own_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "cache") == f"{own_cache}\n0 layers, 0 bytes\n"
+    said(capsys, "inspect", "shop.tar")
+    total = sum(file.stat().st_size for file in files(own_cache))
+    assert said(capsys, "cache") == f"{own_cache}\n2 layers, {total / 1024:.1f} KiB\n"
+    assert (
+        said(capsys, "cache", "prune", "--unused", "1d")
+        == f"removed 0 layers, 0 bytes; 2 layers, {total / 1024:.1f} KiB left\n"
+    )
+    os.utime(files(own_cache)[0], (0, 0))
+    assert said(capsys, "cache", "prune", "--unused", "1d").startswith("removed 1 layer, ")
+    assert said(capsys, "cache", "prune", "--keep", "1G").startswith("removed 0 layers, 0 bytes; 1 layer, ")
+    assert said(capsys, "cache", "clear").startswith("removed 1 layer, ")
+    assert files(own_cache) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["prune"], "what to prune is not said\nhint: driftscan cache prune --unused 30d, or --keep 500M\n"),
+        (["prune", "--keep", "much"], "'much' is no size, such as 500M or 2G"),
+        (["prune", "--unused", "1y"], "'1y' is no age, such as 12h, 30d or 4w"),
+        (["frob"], "No such command 'frob'"),
+    ],
+)
+def test_mistakes(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert message in said(capsys, "cache", *arguments, code=2)

@@ -1,0 +1,107 @@
+"""A layer index as bytes: the same after a round trip, and nothing where a byte is off."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import driftscan
+from driftscan.image.indexfile import SCHEMA, StoredLayer, decode, encode
+from driftscan.model.image import ElfFacts, Entry, EntryKind, LayerIndex, VersionNeed
+
+SOURCES = (
+    "elf.py",
+    "image/indexfile.py",
+    "image/layer.py",
+    "inventory/probes.py",
+    "inventory/wanted.py",
+    "model/image.py",
+)
+SEEN = Path(__file__).parent.parent / "data" / "layer-index-schema.txt"
+
+NAMES = st.binary(min_size=1, max_size=12).map(lambda data: data.decode("utf-8", "surrogateescape"))
+TEXTS = st.none() | NAMES
+ELF = st.builds(
+    ElfFacts,
+    machine=st.integers(0, 65535),
+    bits=st.sampled_from((32, 64)),
+    little_endian=st.booleans(),
+    interpreter=TEXTS,
+    dynamic_known=st.booleans(),
+    needed=st.lists(NAMES, max_size=3).map(tuple),
+    soname=TEXTS,
+    rpath=TEXTS,
+    runpath=TEXTS,
+    version_needs=st.lists(st.builds(VersionNeed, NAMES, NAMES, st.booleans()), max_size=3).map(tuple),
+)
+DIGESTS = st.binary(min_size=32, max_size=32).map(bytes.hex)
+ENTRIES = st.builds(
+    Entry,
+    st.sampled_from(EntryKind),
+    st.integers(0, 0o7777),
+    st.integers(0, 2**62),
+    st.just("") | NAMES,
+    st.none() | DIGESTS,
+    st.none() | st.binary(max_size=40),
+    st.none() | ELF,
+)
+LAYERS = st.builds(
+    StoredLayer,
+    st.builds(
+        LayerIndex,
+        entries=st.dictionaries(st.just("") | NAMES, ENTRIES, max_size=8),
+        whiteouts=st.frozensets(NAMES, max_size=3),
+        opaque=st.frozensets(NAMES, max_size=3),
+    ),
+    st.integers(0, 2**40),
+)
+ONE = StoredLayer(
+    LayerIndex(entries={"etc/os-release": Entry(EntryKind.FILE, 0o644, 3, "", "ab" * 32, b"ID=")}), inflated=2048
+)
+
+
+@given(LAYERS)
+def test_nothing_is_lost(layer: StoredLayer) -> None:
+    found = decode(encode(layer))
+    assert found == layer
+    assert list(found.index.entries) == list(layer.index.entries)
+
+
+@given(LAYERS)
+def test_equal_layers_give_equal_bytes(layer: StoredLayer) -> None:
+    again = decode(encode(layer))
+    assert again is not None
+    assert encode(again) == encode(layer)
+
+
+def test_entries_that_are_alike_share_one_object() -> None:
+    made = StoredLayer(LayerIndex(entries={name: Entry(EntryKind.FILE, 0o644, 7) for name in "abc"}), 0)
+    found = decode(encode(made))
+    assert found is not None
+    assert len({id(entry) for entry in found.index.entries.values()}) == 1
+
+
+@pytest.mark.parametrize("position", range(0, len(encode(ONE)), 7))
+def test_a_byte_that_flipped(position: int) -> None:
+    data = bytearray(encode(ONE))
+    data[position] ^= 0x10
+    assert decode(bytes(data)) is None
+
+
+@pytest.mark.parametrize("size", [0, 10, 40, 60])
+def test_a_file_that_is_cut_off(size: int) -> None:
+    assert decode(encode(ONE)[:size]) is None
+
+
+def test_what_an_index_holds_has_a_schema_of_its_own() -> None:
+    """Whoever changes what is kept of a layer raises `SCHEMA`, or says here that the change alters no index.
+
+    The line of the recorded file is the schema and the digest of the sources that decide it.
+    """
+    root = Path(driftscan.__file__).parent
+    digest = hashlib.sha256(b"".join((root / source).read_bytes() for source in SOURCES)).hexdigest()
+    assert SEEN.read_text(encoding="ascii") == f"{SCHEMA} {digest}\n"
