@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import csv
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from driftscan.inventory.paths import name as basename
 
 _SITES = ("site-packages", "dist-packages")
 _LENGTHS = {"sha256": 32, "sha384": 48, "sha512": 64}
+_URL_SAFE = str.maketrans("-_", "+/", "+/")
 
 
 class Row(NamedTuple):
@@ -71,7 +71,8 @@ def _digest(text: str, length: int) -> str | None:
     try:
         if len(text) == 2 * length:
             return bytes.fromhex(text).hex()
-        raw = base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), altchars=b"-_", validate=True)
-    except (ValueError, binascii.Error):
+        bare = text.rstrip("=").translate(_URL_SAFE)
+        raw = binascii.a2b_base64(bare + "=" * (-len(bare) % 4), strict_mode=True)
+    except ValueError:
         return None
     return raw.hex() if len(raw) == length else None
