@@ -12,7 +12,7 @@ from driftscan.inventory.paths import name as basename
 
 _SITES = ("site-packages", "dist-packages")
 _LENGTHS = {"sha256": 32, "sha384": 48, "sha512": 64}
-_URL_SAFE = str.maketrans("-_", "+/", "+/")
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
 class Row(NamedTuple):
@@ -71,8 +71,8 @@ def _digest(text: str, length: int) -> str | None:
     try:
         if len(text) == 2 * length:
             return bytes.fromhex(text).hex()
-        bare = text.rstrip("=").translate(_URL_SAFE)
-        raw = binascii.a2b_base64(bare + "=" * (-len(bare) % 4), strict_mode=True)
+        bare = text.encode("ascii").rstrip(b"=").translate(_URL_SAFE, b"+/")
+        raw = binascii.a2b_base64(bare + b"=" * (-len(bare) % 4), strict_mode=True)
     except ValueError:
         return None
     return raw.hex() if len(raw) == length else None
