@@ -12,7 +12,7 @@ from driftscan.cli import program
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-COMMANDS = [shlex.split(line) for line in README.splitlines() if re.match(r"driftscan (compare|inspect) ", line)]
+COMMANDS = [shlex.split(line) for line in README.splitlines() if re.match(r"driftscan (\w+) ", line)]
 
 
 def test_the_first_two_commands_are_the_setup_and_the_tests() -> None:
@@ -26,7 +26,7 @@ def test_the_report_shown_is_that_of_the_sample() -> None:
 
 
 def test_there_are_commands() -> None:
-    assert {command[1] for command in COMMANDS} == {"compare", "inspect"}
+    assert {command[1] for command in COMMANDS} >= {"compare", "check", "inspect"}
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=[" ".join(command) for command in COMMANDS])
