@@ -50,7 +50,10 @@ class RootFS:
 
     def lookup(self, path: str) -> Node | None:
         """The node at `path`, symlinks followed in its directories but not in its last component."""
-        parent, _, name = path.strip("/").rpartition("/")
+        path = path.strip("/")
+        if (node := self._nodes.get(path)) is not None:
+            return node  # a key never leads through a symlink
+        parent, _, name = path.rpartition("/")
         folder = self.resolve(parent)
         return None if folder is None else self._nodes.get(f"{folder}/{name}" if folder else name)
 

@@ -29,8 +29,9 @@ class Row(NamedTuple):
 def rows(data: bytes, site: str) -> tuple[Row, ...]:
     """The rows of a RECORD whose paths are relative to `site`. ValueError names the first row that is broken."""
     reader = csv.reader(_lines(data))
+    moved = basename(site) not in _SITES
     try:
-        return tuple(_row(fields, site, reader.line_num) for fields in reader if fields)
+        return tuple(_row(fields, site, reader.line_num, moved=moved) for fields in reader if fields)
     except csv.Error as error:
         raise ValueError(f"line {reader.line_num}: {error}") from None
 
@@ -40,10 +41,13 @@ def _lines(data: bytes) -> Iterator[str]:
     return (f"{line}\n" for line in text.split("\n"))
 
 
-def _row(fields: list[str], site: str, line: int) -> Row:
+def _row(fields: list[str], site: str, line: int, *, moved: bool) -> Row:
+    """One row. `pip install --target` (`moved`) writes RECORD for its temporary `lib/python`, two folders below the
+    prefix, and then moves the prefix's content into the target itself.
+    """
     if not fields[0]:
         raise ValueError(f"line {line}: it names no file")
-    path = join(site, _relative(fields[0], site))
+    path = join(site, fields[0].removeprefix("../../") if moved else fields[0])
     if not path or "\0" in fields[0]:
         raise ValueError(f"line {line}: the path leaves the image")
     algorithm, _, text = (fields[1] if len(fields) > 1 else "").partition("=")
@@ -55,15 +59,6 @@ def _row(fields: list[str], site: str, line: int) -> Row:
     if digest is None:
         raise ValueError(f"line {line}: the {algorithm} is damaged")
     return Row(path, digest if algorithm == "sha256" else None, algorithm)
-
-
-def _relative(path: str, site: str) -> str:
-    """The path relative to `site`. `pip install --target` writes RECORD for its temporary `lib/python`, two folders
-    below the prefix, and then moves the prefix's content into the target itself.
-    """
-    if basename(site) in _SITES:
-        return path
-    return path.removeprefix("../../")
 
 
 def _digest(text: str, length: int) -> str | None:

@@ -38,6 +38,6 @@ def survey(rootfs: RootFS) -> Survey:
         elif path.endswith("/conda-meta") or path == "conda-meta":
             if node.entry.kind is EntryKind.DIRECTORY:
                 found.condas.append(parent(path))
-        elif name(parent(path)) == "bin" and _BINARY.fullmatch(name(path)):
+        elif "bin/" in path and name(parent(path)) == "bin" and _BINARY.fullmatch(name(path)):
             found.binaries.append(path)
     return found
