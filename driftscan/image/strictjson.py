@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from driftscan.errors import ImageError
 from driftscan.image.limits import Limits
+from driftscan.strictjson import JsonError, depth, load
 
 JsonObject: TypeAlias = Mapping[str, object]
 _FREE_KEYS = frozenset(("labels", "annotations", "exposedports", "volumes", "auths", "credhelpers"))
 """Members whose keys the image's author chooses."""
-_STRUCTURE = re.compile(rb'[\[\]{}]|"(?:[^"\\]|\\.)*+"', re.DOTALL)
-"""Brackets, and strings as a whole, so that brackets inside them do not count."""
 
 
 def load_object(data: bytes, what: str, limits: Limits) -> JsonObject:
@@ -25,21 +22,13 @@ def load_object(data: bytes, what: str, limits: Limits) -> JsonObject:
     top.
     """
     limits.check("document", len(data), what)
-    _check_nesting(data, what, limits)
-
-    def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(items)
-        if len(found) < len(items):
-            raise ImageError(f"{what} has a key twice")
-        return found
-
-    def constant(text: str) -> object:
-        raise ImageError(f"{what} holds {text}, which is not JSON")
-
+    limits.check("nesting", depth(data, limits.nesting), f"the nesting of {what}")
     try:
-        document = json.loads(data.decode("utf-8"), object_pairs_hook=pairs, parse_constant=constant)
-    except (ValueError, RecursionError) as error:
+        document = load(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
         raise ImageError(f"{what} is not valid JSON ({error})") from error
+    except JsonError as error:
+        raise ImageError(f"{what} {error}") from error
     if not isinstance(document, dict):
         raise ImageError(f"{what} is not a JSON object")
     _check_case(document, what)
@@ -57,18 +46,6 @@ def _check_case(document: JsonObject, what: str) -> None:
             if len({key.casefold() for key in value}) < len(value):
                 raise ImageError(f"{what} has two keys that differ only in case")
             pending += (item for key, item in value.items() if key.casefold() not in _FREE_KEYS)
-
-
-def _check_nesting(data: bytes, what: str, limits: Limits) -> None:
-    """The parser recurses for each level; a bound in front keeps hostile input from exhausting its stack."""
-    depth = 0
-    for token in _STRUCTURE.finditer(data):
-        if token[0] in (b"[", b"{"):
-            depth += 1
-            if depth > limits.nesting:
-                limits.check("nesting", depth, f"the nesting of {what}")
-        elif token[0] in (b"]", b"}"):
-            depth -= 1
 
 
 def text(document: JsonObject, key: str, what: str, default: str | None = None) -> str:
