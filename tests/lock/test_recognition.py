@@ -11,7 +11,7 @@ from driftscan.lock import FORMATS, parse, recognise
 from driftscan.lock.document import Document
 
 UV = b'version = 1\nrevision = 3\nrequires-python = ">=3.11"\n'
-NAMES = "uv, poetry, pylock, conda-explicit, requirements"
+NAMES = "uv, poetry, pylock, pipfile, conda-explicit, requirements"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,6 @@ def test_not_recognised(name: str, data: bytes) -> None:
     ("name", "command"),
     [
         ("pdm.lock", "pdm export -o requirements.txt"),
-        ("a/Pipfile.lock", "pipenv requirements --hash > requirements.txt"),
         ("conda-lock.yml", "conda-lock render --kind explicit"),
         ("pixi.lock", "pixi workspace export conda-explicit-spec ."),
     ],
