@@ -39,6 +39,18 @@ def _cache() -> click.Command:
     return cache
 
 
+def _graph() -> click.Command:
+    from driftscan.cli.graph import graph
+
+    return graph
+
+
+def _why() -> click.Command:
+    from driftscan.cli.why import why
+
+    return why
+
+
 def _inspect() -> click.Command:
     from driftscan.cli.inspect import inspect
 
@@ -46,7 +58,7 @@ def _inspect() -> click.Command:
 
 
 COMMANDS: Mapping[str, Callable[[], click.Command]] = MappingProxyType(
-    {"compare": _compare, "check": _check, "inspect": _inspect, "cache": _cache}
+    {"compare": _compare, "check": _check, "graph": _graph, "why": _why, "inspect": _inspect, "cache": _cache}
 )
 
 

@@ -14,6 +14,7 @@ from driftscan.cli.options import (
     SelectionOptions,
     TargetOptions,
     fail_on,
+    is_narrowed,
     listed,
     marker_options,
     output_options,
@@ -57,7 +58,7 @@ def check(context: click.Context, locks: tuple[str, ...], **options: Unpack[_Opt
         raise UsageError("a lock is needed", hint="driftscan check uv.lock")
     report = api.check(
         locks,
-        request=request(options) if _is_narrowed(options) else None,
+        request=request(options) if is_narrowed(options) else None,
         target=options["target"],
         python=options["python"],
         python_platform=options["python_platform"],
@@ -72,9 +73,3 @@ def check(context: click.Context, locks: tuple[str, ...], **options: Unpack[_Opt
     )
     write(FORMATS, report, options)
     context.exit(exit_code(report))
-
-
-def _is_narrowed(options: SelectionOptions) -> bool:
-    """Whether a part of the lock is meant; the whole otherwise."""
-    chosen = (options["extra"], options["all_extras"], options["group"], options["package"])
-    return any(chosen) or options["no_default_groups"]

@@ -163,6 +163,12 @@ def request(options: SelectionOptions) -> Request:
     )
 
 
+def is_narrowed(options: SelectionOptions) -> bool:
+    """Whether a part of the lock is meant; the whole otherwise."""
+    chosen = (options["extra"], options["all_extras"], options["group"], options["package"])
+    return any(chosen) or options["no_default_groups"]
+
+
 def fail_on(options: RuleOptions) -> Severity | None:
     return None if options["fail_on"] == NEVER else Severity(options["fail_on"])
 

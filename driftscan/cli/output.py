@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
+import click
+
 from driftscan.errors import UsageError
+from driftscan.report.escape import plain
 from driftscan.report.view import View
 
 _WIDTH = 100
@@ -48,6 +51,11 @@ def show(text: str) -> None:
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
     sys.stdout.flush()
+
+
+def hint(text: str) -> None:
+    """A word on stderr beside the result."""
+    sys.stderr.write(f"{click.style('hint', fg='cyan') if colored(sys.stderr) else 'hint'}: {plain(text)}\n")
 
 
 def save(text: str, path: str) -> None:

@@ -8,7 +8,7 @@ from driftscan.report.graph_words import asked, keys, link_condition
 from driftscan.report.view import View
 
 
-def render(graph: Dependencies, view: View) -> str:  # noqa: ARG001 (every format is called alike)
+def render(graph: Dependencies, view: View, depth: int | None = None) -> str:  # noqa: ARG001 (all are called alike)
     """A digraph; starts have a bold frame, links under a condition are dashed and say it."""
     names = keys(graph)
     starts = {start.target for start in graph.starts}

@@ -11,7 +11,7 @@ from driftscan.report.view import View
 SCHEMA = "driftscan.graph/1"
 
 
-def render(graph: Dependencies, view: View) -> str:  # noqa: ARG001 (every format is called alike)
+def render(graph: Dependencies, view: View, depth: int | None = None) -> str:  # noqa: ARG001 (all are called alike)
     names = keys(graph)
     return dumps(
         {

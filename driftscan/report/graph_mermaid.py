@@ -11,7 +11,7 @@ _ENTITIES = str.maketrans({character: f"#{ord(character)};" for character in '"#
 """Mermaid's own entities: `#`, the code point in decimal, `;`."""
 
 
-def render(graph: Dependencies, view: View) -> str:  # noqa: ARG001 (every format is called alike)
+def render(graph: Dependencies, view: View, depth: int | None = None) -> str:  # noqa: ARG001 (all are called alike)
     """Links under a condition are dotted and say it; starts are rounded."""
     starts = {start.target for start in graph.starts}
     lines = ["flowchart LR"]
