@@ -60,37 +60,42 @@ const svg = document.querySelector("svg"), scene = svg.querySelector("g");
 const list = document.querySelector("nav ul"), search = document.querySelector("input");
 const panel = document.querySelector("aside");
 
-// Columns by the length of the shortest way from a start; rows by where the neighbours on the left stand.
-const column = nodes.map(() => -1);
+// Steps by the length of the shortest way from a start; rows by where the neighbours on the left stand. A step with
+// many packages takes several columns, so that the whole is not taller than a screen is wide.
+const step = nodes.map(() => -1);
 let front = [...isStart];
-front.forEach(at => { column[at] = 0; });
+front.forEach(at => { step[at] = 0; });
 while (front.length) {
   const next = [];
   for (const at of front) for (const link of out[at]) {
     const to = links[link].target;
-    if (column[to] < 0) { column[to] = column[at] + 1; next.push(to); }
+    if (step[to] < 0) { step[to] = step[at] + 1; next.push(to); }
   }
   front = next;
 }
-const columns = [];
-nodes.forEach((node, at) => { (columns[Math.max(column[at], 0)] ||= []).push(at); });
-const row = nodes.map(() => 0);
-for (const members of columns) {
+const steps = [];
+nodes.forEach((node, at) => { (steps[Math.max(step[at], 0)] ||= []).push(at); });
+const rowHeight = 34, boxHeight = 24, most = Math.max(16, Math.ceil(Math.sqrt(nodes.length * 8)));
+const width = nodes.map(node => 18 + 7 * Math.min(node.id.length, 40));
+const place = [], columns = [], columnOf = [];
+let edge = 0;
+for (const members of steps) {
   const weight = new Map(members.map(at => {
-    const left = into[at].map(link => links[link].source).filter(from => column[from] < column[at]);
-    return [at, left.length ? left.reduce((sum, from) => sum + row[from], 0) / left.length : Infinity];
+    const left = into[at].map(link => links[link].source).filter(from => place[from]);
+    return [at, left.length ? left.reduce((sum, from) => sum + place[from].y, 0) / left.length : Infinity];
   }));
   members.sort((a, b) => (weight.get(a) - weight.get(b)) || a - b);
-  members.forEach((at, index) => { row[at] = index - members.length / 2; });
+  const count = Math.ceil(members.length / most), height = Math.ceil(members.length / count);
+  for (let part = 0; part < count; part++) {
+    const column = members.slice(part * height, (part + 1) * height);
+    column.forEach((at, index) => {
+      columnOf[at] = columns.length;
+      place[at] = { x: edge, y: (index - (column.length - 1) / 2) * rowHeight };
+    });
+    columns.push(column);
+    edge += Math.max(...column.map(at => width[at])) + (part === count - 1 ? 110 : 30);
+  }
 }
-const rowHeight = 34, boxHeight = 24, gap = 110;
-const width = nodes.map(node => 18 + 7 * Math.min(node.id.length, 40));
-const left = []; let edge = 0;
-columns.forEach((members, index) => {
-  left[index] = edge;
-  edge += Math.max(...members.map(at => width[at])) + gap + Math.min(members.length, 60);
-});
-const place = nodes.map((node, at) => ({ x: left[Math.max(column[at], 0)], y: row[at] * rowHeight }));
 
 function make(name, attributes, parent, text) {
   const element = document.createElementNS(svgName, name);
@@ -231,7 +236,7 @@ document.querySelectorAll("main button").forEach(button => button.addEventListen
 function neighbour(key) {
   if (key === "ArrowRight" && out[chosen].length) return links[out[chosen][0]].target;
   if (key === "ArrowLeft" && into[chosen].length) return links[into[chosen][0]].source;
-  const members = columns[Math.max(column[chosen], 0)], at = members.indexOf(chosen);
+  const members = columns[columnOf[chosen]], at = members.indexOf(chosen);
   if (key === "ArrowDown") return members[at + 1];
   if (key === "ArrowUp") return members[at - 1];
 }
@@ -254,5 +259,7 @@ document.addEventListener("keydown", event => {
   }
 });
 tell(); fit();
+// Too small to read: begin where the graph does.
+if (view.scale < .45) { view.scale = .8; centre([...isStart][0] ?? 0); }
 window.addEventListener("resize", fit);
 """
