@@ -110,6 +110,7 @@ class DistributionFields(TypedDict, total=False):
     site: str
     form: DistributionForm
     requires: tuple[str, ...]
+    provides_extras: frozenset[str]
     installer: str | None
     direct_url: DirectUrl | None
     built_on_the_spot: str | None
