@@ -18,26 +18,15 @@ from packaging.utils import (
 )
 
 from driftscan.errors import LockError
+from driftscan.lock.conda_names import conda_file, conda_package
 from driftscan.lock.document import Document, clean_url, url_filename
-from driftscan.model.lock import (
-    Artifact,
-    CondaBuild,
-    Dependency,
-    Hash,
-    Lock,
-    Origin,
-    OriginKind,
-    Package,
-    PackageId,
-    SelectionMode,
-)
+from driftscan.model.lock import Artifact, Dependency, Hash, Lock, Origin, Package, PackageId, SelectionMode
 
 _MARKER = "@EXPLICIT"
 _EXPORTED = re.compile(rb"^(?:# platform: [\w-]+|# This file may be used to create an environment)", re.MULTILINE)
 _LISTED = re.compile(r"[\w.-]+=[^=\s]+(?:=[^=\s]+)?")
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _ALGORITHMS = {32: "md5", 64: "sha256"}
-_ENDINGS = (".conda", ".tar.bz2")
 _PIP = re.compile(r"#\s*pip\s+(\S+)\s+@\s+(\S+)")
 
 
@@ -91,23 +80,10 @@ def _package(text: str, number: int, where: str) -> Package:
             where=where,
             hint="write the lock with `conda list --explicit --sha256`",
         )
-    url = clean_url(address)
-    filename = url_filename(url)
-    stem = next((filename.removesuffix(ending) for ending in _ENDINGS if filename.endswith(ending)), None)
-    if stem is None or stem.count("-") < 2:
-        raise LockError(f"`{filename[:100]}` is not the file name of a conda package", where=where)
-    project, version, build = stem.rsplit("-", 2)
-    folder, _, subdir = url.rpartition("/")[0].rpartition("/")
-    return Package(
-        id=PackageId(
-            canonicalize_name(project),
-            version,
-            Origin(OriginKind.CONDA, folder, subdirectory=subdir, build=build),
-        ),
-        artifacts=(Artifact(filename=filename, url=url, hashes=tuple(_hashes(fragment, where))),),
-        conda=CondaBuild(build, folder, subdir, filename),
-        line=number,
-    )
+    file = conda_file(address)
+    if file is None:
+        raise LockError(f"`{url_filename(address)[:100]}` is not the file name of a conda package", where=where)
+    return conda_package(file, tuple(_hashes(fragment, where)), line=number)
 
 
 def _hashes(fragment: str, where: str) -> Iterator[Hash]:
