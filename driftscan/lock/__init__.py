@@ -7,7 +7,7 @@ from posixpath import basename
 from typing import NamedTuple
 
 from driftscan.errors import LockError
-from driftscan.lock import conda_explicit, pipfile, poetry, pylock, requirements, uv
+from driftscan.lock import conda_explicit, pdm, pipfile, poetry, pylock, requirements, uv
 from driftscan.lock.document import Document
 from driftscan.model.lock import Lock
 
@@ -26,6 +26,7 @@ FORMATS = (
     Format("uv", uv.matches, uv.parse),
     Format("poetry", poetry.matches, poetry.parse),
     Format("pylock", pylock.matches, pylock.parse),
+    Format("pdm", pdm.matches, pdm.parse),
     Format("pipfile", pipfile.matches, pipfile.parse),
     Format("conda-explicit", conda_explicit.matches, conda_explicit.parse),
     # Last, since nearly any text could be a requirements file.
@@ -34,7 +35,6 @@ FORMATS = (
 """Asked in this order."""
 
 _NOT_YET = {
-    "pdm.lock": "pdm export -o requirements.txt",
     "conda-lock.yml": "conda-lock render --kind explicit",
     "pixi.lock": "pixi workspace export conda-explicit-spec .",
 }

@@ -11,7 +11,7 @@ from driftscan.lock import FORMATS, parse, recognise
 from driftscan.lock.document import Document
 
 UV = b'version = 1\nrevision = 3\nrequires-python = ">=3.11"\n'
-NAMES = "uv, poetry, pylock, pipfile, conda-explicit, requirements"
+NAMES = "uv, poetry, pylock, pdm, pipfile, conda-explicit, requirements"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,6 @@ def test_not_recognised(name: str, data: bytes) -> None:
 @pytest.mark.parametrize(
     ("name", "command"),
     [
-        ("pdm.lock", "pdm export -o requirements.txt"),
         ("conda-lock.yml", "conda-lock render --kind explicit"),
         ("pixi.lock", "pixi workspace export conda-explicit-spec ."),
     ],
