@@ -7,7 +7,18 @@ from posixpath import basename
 from typing import NamedTuple
 
 from driftscan.errors import LockError
-from driftscan.lock import conda_explicit, pdm, pipfile, poetry, pylock, requirements, uv
+from driftscan.lock import (
+    conda_explicit,
+    conda_lock,
+    environment_yml,
+    pdm,
+    pipfile,
+    pixi,
+    poetry,
+    pylock,
+    requirements,
+    uv,
+)
 from driftscan.lock.document import Document
 from driftscan.model.lock import Lock
 
@@ -28,15 +39,21 @@ FORMATS = (
     Format("pylock", pylock.matches, pylock.parse),
     Format("pdm", pdm.matches, pdm.parse),
     Format("pipfile", pipfile.matches, pipfile.parse),
+    Format("conda-lock", conda_lock.matches, conda_lock.parse),
+    Format("pixi", pixi.matches, pixi.parse),
+    Format("environment", environment_yml.matches, environment_yml.parse),
     Format("conda-explicit", conda_explicit.matches, conda_explicit.parse),
     # Last, since nearly any text could be a requirements file.
     Format("requirements", requirements.matches, requirements.parse),
 )
 """Asked in this order."""
 
-_NOT_YET = {
-    "conda-lock.yml": "conda-lock render --kind explicit",
-    "pixi.lock": "pixi workspace export conda-explicit-spec .",
+_SOURCES = {
+    "pyproject.toml": "the lock beside it (uv.lock, poetry.lock, pdm.lock, pylock.toml)",
+    "Pipfile": "Pipfile.lock",
+    "pixi.toml": "pixi.lock",
+    "setup.py": "the requirements file that was locked from it",
+    "setup.cfg": "the requirements file that was locked from it",
 }
 
 
@@ -52,8 +69,10 @@ def recognise(document: Document, format_name: str | None = None) -> Format:
     for form in FORMATS:
         if form.matches(document.name, head):
             return form
-    if (command := _NOT_YET.get(basename(document.name))) is not None:
-        raise LockError("this lock format is not supported", where=document.name, hint=f"export it: `{command}`")
+    if (locks := _SOURCES.get(basename(document.name))) is not None:
+        raise LockError(
+            "it is what locks are made from, and no lock", where=document.name, hint=f"name {locks} instead"
+        )
     raise LockError(
         "it is in no lock format that driftscan knows",
         where=document.name,

@@ -72,13 +72,15 @@ class Catalogue:
     def candidates(self, requirement: Requirement) -> tuple[PackageId, ...]:
         """The packages that a requirement can mean.
 
-        Overrides let the lock hold a version that a requirement does not admit: where none fits, it means any.
+        Overrides let the lock hold a version that a requirement does not admit: where none fits, it means any. Of
+        those that fit, it means the ones that are locked with the extras it asks for.
         """
         if requirement.name is None:
             return tuple(key for key in self.by_id if key.origin.location == requirement.place)
         found = self._by_name.get(requirement.name, [])
         fitting = [key for key in found if _fits(key, requirement)]
-        return tuple(fitting or found)
+        exact = [key for key in fitting if any(entry.extras == requirement.extras for entry in self.by_id[key])]
+        return tuple(exact or fitting or found)
 
 
 def _fits(key: PackageId, requirement: Requirement) -> bool:
@@ -213,10 +215,11 @@ def _notes(origin: Origin, artifacts: Iterable[Artifact], line: int | None) -> I
 def _dependencies(entries: Sequence[Entry], catalogue: Catalogue) -> Iterator[Dependency]:
     for entry in entries:
         for requirement in entry.requirements:
-            # What an entry with extras requires of its own package are other extras, or nothing new.
-            if requirement.name != entry.id.name or (requirement.extras and requirement.extras != entry.extras):
-                for scope in _scopes(entry, requirement, entries):
-                    yield edge(requirement, catalogue, scope, entry.line)
+            for scope in _scopes(entry, requirement, entries):
+                found = edge(requirement, catalogue, scope, entry.line)
+                # What an entry with extras requires of its own package are other extras, or nothing new.
+                if found.candidates != (entry.id,) or not found.extras <= entry.extras:
+                    yield found
 
 
 def _scopes(entry: Entry, requirement: Requirement, entries: Sequence[Entry]) -> Iterator[Scope]:

@@ -137,7 +137,7 @@ class _Builder:
                 raise self._error(f"the key {event.value[:100]!r} stands twice in one mapping", event)
             self._keys[-1] = event.value
             return
-        is_null = event.style is None and event.value in _NULLS
+        is_null = not event.style and event.value in _NULLS  # a plain scalar, without quotes
         self._add(None if is_null else event.value, event)
 
     def _add(self, value: YamlValue, event: yaml.NodeEvent) -> None:

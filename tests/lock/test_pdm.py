@@ -280,6 +280,19 @@ def test_what_several_extras_bring_in() -> None:
     assert (found.dependencies or ())[-1].extras == {"x", "y"}
 
 
+def test_an_extra_that_is_locked_at_another_version_than_its_package() -> None:
+    text = HEADER + "".join(
+        f'\n[[package]]\nname = "a"\nversion = "{version}"\nextras = {extras}\ndependencies = {dependencies}\n'
+        for version, extras, dependencies in (("2", "[]", "[]"), ("1", '["x"]', '["a>=1"]'), ("3", "[]", '["a[x]"]'))
+    )
+    lock = read(text)
+    assert [[str(key) for each in one.dependencies or () for key in each.candidates] for one in lock.packages] == [
+        [],
+        ["a 2", "a 3"],
+        ["a 1"],
+    ]
+
+
 def test_flat_roots_are_the_groups_of_each_entry() -> None:
     roots = [root for root in read(FLAT).roots if root.name in {"web-frame", "colors", "pgdriver", "tester"}]
     assert [(root.name, sorted(root.extras), root.scope, root.marker) for root in roots] == [
