@@ -13,6 +13,7 @@ import pytest
 
 import driftscan
 from driftscan import image, lock, report
+from driftscan.report import graphs
 
 PACKAGE = Path(driftscan.__file__).parent
 IMPURE = {"api", "cli", "image", "__init__.py", "__main__.py"}
@@ -92,7 +93,8 @@ def test_every_image_source_is_registered() -> None:
 
 
 def test_every_report_format_is_registered() -> None:
-    functions = (*report.FORMATS.values(), *report.INVENTORY_FORMATS.values())
+    tables = (report.FORMATS, report.INVENTORY_FORMATS, graphs.GRAPH_FORMATS, graphs.WHY_FORMATS)
+    functions = [function for table in tables for function in table.values()]
     assert {function.__module__.rpartition(".")[2] for function in functions} == _defining("report", "render")
 
 
