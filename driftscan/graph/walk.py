@@ -44,7 +44,7 @@ class Walk:
         uv encodes conflicts as markers on extras of any package on the way (`extra-3-foo-bar`), so which are active
         is known only after a walk.
         """
-        self._prepare()
+        self.prepare()
         self.active = self.root_extras
         for _ in range(_FIXPOINT_ROUNDS):
             active = self.root_extras | self._walk()
@@ -57,13 +57,14 @@ class Walk:
 
     def choices(self) -> frozenset[Choice]:
         """The projects that are roots, and the extras and groups of them that are asked for."""
-        self._prepare()
-        names = {key.name for root in self._roots() for key in root.candidates if key in self.members}
+        self.prepare()
+        names = {key.name for root in self.roots() for key in root.candidates if key in self.members}
         scopes = [Scope(), *(Scope(ScopeKind.EXTRA, name) for name in self.root_extras)]
         scopes += [Scope(ScopeKind.GROUP, name) for name in self.groups]
         return frozenset(Choice(name, scope) for name in names for scope in scopes)
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
+        """Find out what is asked for: members, groups and extras of the root."""
         self.packages = {package.id: package for package in self.lock.packages}
         self.members = frozenset(package.id for package in self.lock.packages if package.is_member)
         self.groups = self.request.groups | self._default_groups()
@@ -79,7 +80,7 @@ class Walk:
     def _walk(self) -> frozenset[str]:
         pending: deque[tuple[PackageId, str]] = deque()
         visited: set[tuple[PackageId, str]] = set()
-        for root in self._roots():
+        for root in self.roots():
             self._follow(None, root, pending)
         while pending or self.ambiguous:
             if not pending:
@@ -100,7 +101,7 @@ class Walk:
                     self._exclude(dependency, reason)
         return frozenset(atom for key, extra in visited for atom in self._atoms(self.packages[key], extra))
 
-    def _roots(self) -> Iterator[Dependency]:
+    def roots(self) -> Iterator[Dependency]:
         """Root edges, limited to the members asked for; those members get a root edge if they have none."""
         names = self.request.packages
         if not names:
