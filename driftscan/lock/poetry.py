@@ -27,8 +27,9 @@ from driftscan.lock.poetry_edges import declared_roots, entry_category, flat_roo
 from driftscan.lock.poetry_packages import Catalogue, Entry, artifacts, notes, read_entry
 from driftscan.lock.poetry_project import MAIN, Project, read_project
 from driftscan.lock.poetry_requirements import read_all
+from driftscan.lock.poetry_source import Beside, Locked, compare_with_source
 from driftscan.lock.table import Table
-from driftscan.model.lock import Lock, Package, SelectionMode, Unchecked
+from driftscan.model.lock import Lock, LockSource, Package, SelectionMode, Unchecked
 
 NEWEST = Version("2.1")
 """The newest lock version that is known; it is also the first one that says for each package when it is installed."""
@@ -50,7 +51,8 @@ def parse(document: Document) -> Lock:
     data = Table(load_toml(document), document.name)
     metadata = _metadata(data)
     version = _lock_version(metadata)
-    project = _project(document)
+    beside = _beside(document)
+    project = beside.project if beside else None
     entries = _entries(data, document)
     catalogue = Catalogue(entries)
     packages = tuple(_package(entry, metadata, catalogue) for entry in entries)
@@ -74,6 +76,7 @@ def parse(document: Document) -> Lock:
         extras=frozenset(extras),
         groups=groups,
         default_groups=groups - project.optional_groups if project else groups,
+        sources=_sources(beside, document, data, entries),
         project_name=project.name if project else None,
         unchecked=(
             *_newer_version(document.name, version),
@@ -113,9 +116,20 @@ def _lock_version(metadata: Table) -> Version | None:
     return version
 
 
-def _project(document: Document) -> Project | None:
-    pyproject = document.sibling("pyproject.toml")
-    return read_project(Table(load_toml(pyproject), pyproject.name)) if pyproject else None
+def _beside(document: Document) -> Beside | None:
+    found = document.sibling("pyproject.toml")
+    pyproject = Table(load_toml(found), found.name) if found else None
+    project = read_project(pyproject) if pyproject else None
+    return Beside(found, pyproject, project) if found and pyproject and project else None
+
+
+def _sources(
+    beside: Beside | None, document: Document, data: Table, entries: Sequence[Entry]
+) -> tuple[LockSource, ...]:
+    header = document.text.split("\n", 1)[0]
+    locked = Locked(header, data.table("metadata"), entries, frozenset(_locked_extras(data)))
+    source = compare_with_source(beside, locked) if beside else None
+    return (source,) if source else ()
 
 
 def _entries(data: Table, document: Document) -> tuple[Entry, ...]:
