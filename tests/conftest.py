@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.builders.uv_projects import write_index
+
 # Tests are never timed, and in CI a property either holds for the same examples as yesterday or it does not.
 settings.register_profile(
     "driftscan",
@@ -23,4 +25,12 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     """A layer cache of its own for each test: nothing of the user's is read or written, and no test helps another."""
     folder = tmp_path_factory.getbasetemp() / "caches" / os.urandom(8).hex()
     monkeypatch.setenv("DRIFTSCAN_CACHE_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def uv_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheels that the projects of `tests.builders.uv_projects` are locked against."""
+    folder = tmp_path_factory.mktemp("index")
+    write_index(folder)
     return folder

@@ -9,50 +9,17 @@ from hypothesis import strategies as st
 
 from driftscan import markers
 from driftscan.graph import DependencyGraph, Selection
-from driftscan.model.lock import Dependency, Lock, PackageId, Request, ScopeKind, SelectionMode
-from tests.builders.locks import LINUX, edge, lock, package
-
-NAMES = ("app", "lib", "a", "b", "c", "d", "e")
-MARKERS = (None, None, "os_name == 'posix'", "os_name == 'nt'", "python_version < '3.12'")
-PARTS = ("x", "y")
+from driftscan.model.lock import Lock, PackageId, ScopeKind, SelectionMode
+from tests.builders.generated import Asked, locks, request, requests
+from tests.builders.locks import LINUX, lock
 
 
-@st.composite
-def edges(draw: st.DrawFn, *, own: bool) -> Dependency:
-    marker = draw(st.sampled_from((*MARKERS, "sys_platform == 'linux'")))
-    extras = draw(st.frozensets(st.sampled_from(PARTS), max_size=1))
-    extra = draw(st.sampled_from((None, None, *PARTS)))
-    group = draw(st.sampled_from((None, None, *PARTS))) if own and extra is None else None
-    return edge(draw(st.sampled_from(NAMES)), marker=marker, extras=extras, extra=extra, group=group)
-
-
-@st.composite
-def locks(draw: st.DrawFn) -> Lock:
-    packages = [
-        package(name, *draw(st.lists(edges(own=name == "app"), max_size=4)), member=name == "app") for name in NAMES
-    ]
-    mode = draw(st.sampled_from(SelectionMode))
-    return lock(packages, [edge("app"), *draw(st.lists(edges(own=True), max_size=3))], mode=mode, default_groups=["y"])
-
-
-requests = st.builds(
-    lambda extras, groups, default: (extras, groups, default),
-    st.frozensets(st.sampled_from(PARTS)),
-    st.frozensets(st.sampled_from(PARTS)),
-    st.booleans(),
-)
-
-
-def select(subject: Lock, asked: tuple[frozenset[str], frozenset[str], bool]) -> Selection:
-    extras, groups, default = asked
-    request = Request(extras=extras & subject.extras, groups=groups & subject.groups, default_groups=default)
-    return DependencyGraph.build([subject]).select(LINUX, request)
+def select(subject: Lock, asked: Asked) -> Selection:
+    return DependencyGraph.build([subject]).select(LINUX, request(subject, asked))
 
 
 @given(locks(), requests, st.randoms(use_true_random=False))
-def test_the_order_of_packages_does_not_matter(
-    subject: Lock, asked: tuple[frozenset[str], frozenset[str], bool], random: Random
-) -> None:
+def test_the_order_of_packages_does_not_matter(subject: Lock, asked: Asked, random: Random) -> None:
     shuffled = list(subject.packages)
     random.shuffle(shuffled)
     other = lock(shuffled, subject.roots, mode=subject.mode, default_groups=subject.default_groups)
@@ -66,7 +33,7 @@ def test_the_order_of_packages_does_not_matter(
 
 
 @given(locks(), requests)
-def test_each_package_is_in_exactly_one_part(subject: Lock, asked: tuple[frozenset[str], frozenset[str], bool]) -> None:
+def test_each_package_is_in_exactly_one_part(subject: Lock, asked: Asked) -> None:
     found = select(subject, asked)
     parts = [*found.packages, *found.excluded, *found.unknown]
     assert sorted(map(str, parts)) == sorted(str(each.id) for each in subject.packages)
@@ -74,9 +41,7 @@ def test_each_package_is_in_exactly_one_part(subject: Lock, asked: tuple[frozens
 
 
 @given(locks(), requests)
-def test_a_selection_is_closed_under_edges_that_apply(
-    subject: Lock, asked: tuple[frozenset[str], frozenset[str], bool]
-) -> None:
+def test_a_selection_is_closed_under_edges_that_apply(subject: Lock, asked: Asked) -> None:
     found = select(subject, asked)
     if subject.mode is SelectionMode.FLAT:
         return
@@ -90,7 +55,7 @@ def test_a_selection_is_closed_under_edges_that_apply(
 
 
 @given(locks(), requests)
-def test_a_chain_follows_edges_of_the_lock(subject: Lock, asked: tuple[frozenset[str], frozenset[str], bool]) -> None:
+def test_a_chain_follows_edges_of_the_lock(subject: Lock, asked: Asked) -> None:
     found = select(subject, asked)
     roots = {candidate for root in subject.roots for candidate in root.candidates}
 
@@ -106,8 +71,8 @@ def test_a_chain_follows_edges_of_the_lock(subject: Lock, asked: tuple[frozenset
 @given(locks(), requests, requests)
 def test_asking_for_more_takes_nothing_away(
     subject: Lock,
-    asked: tuple[frozenset[str], frozenset[str], bool],
-    more: tuple[frozenset[str], frozenset[str], bool],
+    asked: Asked,
+    more: Asked,
 ) -> None:
     wider = (asked[0] | more[0], asked[1] | more[1], asked[2] or more[2])
     one, two = select(subject, asked), select(subject, wider)
