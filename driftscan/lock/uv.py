@@ -19,6 +19,7 @@ from driftscan.lock.table import Table
 from driftscan.markers import parse as parse_marker
 from driftscan.model.lock import (
     Artifact,
+    Choice,
     Dependency,
     Hash,
     Lock,
@@ -80,6 +81,7 @@ def parse(document: Document) -> Lock:
         extras=frozenset(_extras(entries, ids, members)),
         groups=frozenset(_groups(data, entries, ids, members)),
         default_groups=_default_groups(document),
+        conflicts=tuple(_conflicts(data)),
         overrides=frozenset(_overrides(data)),
         project_name=_project_name(roots),
         unchecked=unchecked,
@@ -325,6 +327,21 @@ def _groups(
         for table in (entry, metadata):
             for key in ("dev-dependencies", "dependency-groups", "requires-dev"):
                 yield from map(canonicalize_name, table.table(key).values)
+
+
+def _conflicts(data: Table) -> Iterator[frozenset[Choice]]:
+    """Sets of extras, groups and whole projects that uv was told to resolve apart from each other."""
+    for members in data.items("conflicts"):
+        if not isinstance(members, list):
+            raise data.wrong("conflicts", "an array of arrays")
+        yield frozenset(map(_choice, Table({"set": members}, data.where).tables("set")))
+
+
+def _choice(member: Table) -> Choice:
+    for key, kind in (("extra", ScopeKind.EXTRA), ("group", ScopeKind.GROUP)):
+        if (name := member.text(key)) is not None:
+            return Choice(canonicalize_name(_required(member, "package")), Scope(kind, canonicalize_name(name)))
+    return Choice(canonicalize_name(_required(member, "package")), Scope())
 
 
 def _overrides(data: Table) -> Iterator[NormalizedName]:

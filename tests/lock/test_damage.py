@@ -21,7 +21,7 @@ version = 1
 revision = 3
 requires-python = ">=3.11"
 supported-markers = ["os_name == 'posix'"]
-conflicts = [[{{ package = "app", extra = "x" }}, {{ package = "app", extra = "y" }}]]
+conflicts = [[{{ package = "app", extra = "x" }}, {{ package = "app", group = "docs" }}]]
 
 [manifest]
 members = ["app"]
