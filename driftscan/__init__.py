@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from driftscan._version import __version__
 
 if TYPE_CHECKING:
-    from driftscan.api import check, compare, inspect, open_target, read_lock
+    from driftscan.api import check, compare, convert, inspect, open_target, read_lock
     from driftscan.errors import DriftscanError
     from driftscan.finding import Finding, Report, Severity, Verdict
     from driftscan.model.inventory import Inventory
@@ -31,6 +31,7 @@ __all__ = [
     "__version__",
     "check",
     "compare",
+    "convert",
     "inspect",
     "open_target",
     "read_lock",
@@ -39,6 +40,7 @@ __all__ = [
 _HOMES = {
     "check": "driftscan.api",
     "compare": "driftscan.api",
+    "convert": "driftscan.api",
     "inspect": "driftscan.api",
     "open_target": "driftscan.api",
     "read_lock": "driftscan.api",
@@ -65,19 +67,25 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-class _Package(ModuleType):
-    """`compare` is a function of the public API and the name of a module as well; as an attribute it is the function.
+def _use_case(name: str) -> property:
+    def get(_package: ModuleType) -> object:
+        return getattr(import_module(_HOMES[name]), name)
 
-    Without this, importing the module would make it the attribute (importlib sets submodules on their package).
+    def ignore(_package: ModuleType, _module: ModuleType) -> None:
+        """The import system's; the module stays in `sys.modules`, where `from driftscan.… import` finds it."""
+
+    return property(get, ignore)
+
+
+class _Package(ModuleType):
+    """`compare` and `convert` are functions of the public API and names of modules as well; as attributes they are the
+    functions.
+
+    Without this, importing a module would make it the attribute (importlib sets submodules on their package).
     """
 
-    @property
-    def compare(self) -> object:
-        return import_module(_HOMES["compare"]).compare
-
-    @compare.setter
-    def compare(self, module: ModuleType) -> None:
-        """The import system's; the module stays in `sys.modules`, where `from driftscan.compare import …` finds it."""
+    compare = _use_case("compare")
+    convert = _use_case("convert")
 
 
 sys.modules[__name__].__class__ = _Package

@@ -98,6 +98,11 @@ def test_every_report_format_is_registered() -> None:
     assert {function.__module__.rpartition(".")[2] for function in functions} == _defining("report", "render")
 
 
+def test_every_format_that_locks_are_converted_to_is_registered() -> None:
+    writers = import_module("driftscan.convert").WRITERS
+    assert {function.__module__.rpartition(".")[2] for function in writers.values()} == _defining("convert", "write")
+
+
 def test_every_rule_is_registered() -> None:
     rules = import_module("driftscan.rules")
     found = {
@@ -121,7 +126,8 @@ def test_the_public_names_are_there() -> None:
         driftscan.nonsense  # type: ignore[attr-defined]  # noqa: B018
 
 
-@pytest.mark.parametrize("before", ["", "import driftscan.api", "import driftscan.compare"])
-def test_compare_is_the_use_case_whatever_was_imported_before(before: str) -> None:
-    code = f"import driftscan\n{before}\nfor _ in 'ab': assert driftscan.compare.__module__ == 'driftscan.api'"
+@pytest.mark.parametrize("before", ["", "import driftscan.api", "import driftscan.compare, driftscan.convert"])
+@pytest.mark.parametrize("name", ["compare", "convert"])
+def test_a_name_is_the_use_case_whatever_was_imported_before(name: str, before: str) -> None:
+    code = f"import driftscan\n{before}\nfor _ in 'ab': assert driftscan.{name}.__module__ == 'driftscan.api'"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,9 +11,10 @@ from typing import TypeAlias
 
 from driftscan import lock as lock_formats
 from driftscan import rules
-from driftscan.api import checking
+from driftscan.api import checking, conversion
 from driftscan.api import request as requests
 from driftscan.api.checking import lock_input
+from driftscan.api.conversion import Conversion
 from driftscan.api.reading import read_document
 from driftscan.api.scanning import Progress, default_environment, described, open_target, take_inventory
 from driftscan.compare import compare as join
@@ -23,7 +24,7 @@ from driftscan.graph import DependencyGraph
 from driftscan.model.inventory import Inventory
 from driftscan.model.lock import Lock, Request
 
-__all__ = ["check", "compare", "inspect", "open_target", "read_lock", "survey", "take_inventory"]
+__all__ = ["check", "compare", "convert", "inspect", "open_target", "read_lock", "survey", "take_inventory"]
 
 Path: TypeAlias = "str | PathLike[str]"
 
@@ -128,6 +129,42 @@ def check(
         ignore=ignore,
         fail_on=fail_on,
     )
+
+
+def convert(
+    lock: Path,
+    to: str,
+    *,
+    request: Request | None = None,
+    target: Path | None = None,
+    python: str | None = None,
+    python_platform: str | None = None,
+    environment: str | None = None,
+    platform: str | None = None,
+    lock_format: str | None = None,
+    folder: str = ".",
+    offline: bool = False,
+    cache: bool = True,
+) -> Conversion:
+    """The lock in the format `to`, `requirements` or `pylock`, without resolving again.
+
+    It is for the image that `target` names, or for the `python` version on the `python_platform`; without either, for
+    all that the lock supports. Without a `request`, a pylock.toml leaves extras and groups to be asked for, and a
+    requirements file has what is installed by default. `folder` leads from the new file's folder to the lock's. Raises
+    LockError where the format cannot hold the lock.
+    """
+    parsed = read_lock(lock, lock_format)
+    judged = checking.place(
+        fspath(target) if target is not None else None,
+        python=python,
+        python_platform=python_platform,
+        environment=environment,
+        platform=platform,
+        offline=offline,
+        cache=cache,
+    )
+    wanted = requests.resolved(request, [parsed]) if request is not None else None
+    return conversion.convert(parsed, to, request=wanted, judged=judged, folder=folder)
 
 
 def inspect(

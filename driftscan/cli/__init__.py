@@ -45,6 +45,12 @@ def _graph() -> click.Command:
     return graph
 
 
+def _convert() -> click.Command:
+    from driftscan.cli.convert import convert
+
+    return convert
+
+
 def _why() -> click.Command:
     from driftscan.cli.why import why
 
@@ -58,7 +64,15 @@ def _inspect() -> click.Command:
 
 
 COMMANDS: Mapping[str, Callable[[], click.Command]] = MappingProxyType(
-    {"compare": _compare, "check": _check, "graph": _graph, "why": _why, "inspect": _inspect, "cache": _cache}
+    {
+        "compare": _compare,
+        "check": _check,
+        "convert": _convert,
+        "graph": _graph,
+        "why": _why,
+        "inspect": _inspect,
+        "cache": _cache,
+    }
 )
 
 

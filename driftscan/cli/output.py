@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TextIO
 
 import click
@@ -56,6 +57,41 @@ def show(text: str) -> None:
 def hint(text: str) -> None:
     """A word on stderr beside the result."""
     sys.stderr.write(f"{click.style('hint', fg='cyan') if colored(sys.stderr) else 'hint'}: {plain(text)}\n")
+
+
+def note(text: str) -> None:
+    """What a user should know of a result that stands elsewhere, on stderr."""
+    sys.stderr.write(f"{plain(text)}\n")
+
+
+def replace(text: str, path: str) -> None:
+    """Write a file as a whole or not at all: who reads it meanwhile sees the old one, and so does a full disk."""
+    place = Path(path)
+    try:
+        with NamedTemporaryFile(
+            "w", encoding="utf-8", dir=place.parent, prefix=f".{place.name}.", delete=False
+        ) as file:
+            kept = Path(file.name)
+            try:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+                kept.chmod(_mode(place))
+                kept.replace(place)
+            except BaseException:
+                kept.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise UsageError(f"the result cannot be written: {error.strerror}", where=path) from error
+
+
+def _mode(place: Path) -> int:
+    """The permissions of the file that is replaced, or those that a new file gets."""
+    if place.exists():
+        return place.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 def save(text: str, path: str) -> None:

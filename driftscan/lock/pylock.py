@@ -171,7 +171,7 @@ def _artifacts(package: LockedPackage) -> Iterator[Artifact]:
         name = basename(_QUERY.split(archive.url, maxsplit=1)[0] if archive.url else archive.path or "")
         yield Artifact(
             filename=unquote(name) or None,
-            url=clean_url(archive.url) if archive.url else None,
+            url=clean_url(archive.url) if archive.url else archive.path,
             hashes=_hashes(archive.hashes),
             size=archive.size,
         )
@@ -179,7 +179,7 @@ def _artifacts(package: LockedPackage) -> Iterator[Artifact]:
     for file in [*files, package.sdist] if package.sdist else files:
         yield Artifact(
             filename=file.filename,
-            url=clean_url(file.url) if file.url else None,
+            url=clean_url(file.url) if file.url else file.path,
             hashes=_hashes(file.hashes),
             size=file.size,
         )

@@ -74,7 +74,8 @@ class Artifact:
     """One file that the lock allows to be installed for a package.
 
     `filename` is the wheel's or sdist's name, or None where the format gives only hashes (requirements.txt,
-    Pipfile.lock): then `hashes` are alternatives for unknown files. `size` is in bytes.
+    Pipfile.lock): then `hashes` are alternatives for unknown files. `url` is an address, or a path relative to the
+    lock. `size` is in bytes.
     """
 
     filename: str | None = None

@@ -1,0 +1,108 @@
+"""`driftscan convert`: a lock in another format, without resolving again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Unpack
+
+import click
+
+from driftscan import api
+from driftscan.cli import output
+from driftscan.cli.options import (
+    MarkerOptions,
+    SelectionOptions,
+    TargetOptions,
+    is_narrowed,
+    marker_options,
+    request,
+    selection_options,
+    target_options,
+)
+from driftscan.convert import WRITERS
+from driftscan.errors import UsageError
+from driftscan.lock import pylock, requirements
+
+_STDOUT = "-"
+
+
+class _Options(SelectionOptions, MarkerOptions, TargetOptions):
+    output: str
+    to: str | None
+    target: str | None
+    quiet: bool
+    verbose: bool
+
+
+@click.command(short_help="Write a lock in another format.")
+@click.argument("lock", metavar="LOCK")
+@click.option("-o", "--output", default=_STDOUT, metavar="FILE", help="Where to write it. [default: stdout]")
+@click.option("--to", type=click.Choice(list(WRITERS)), help="Which format. [default: by the name of FILE]")
+@click.option("--for", "target", metavar="TARGET", help="For the Python in this image, without markers.")
+@marker_options
+@selection_options
+@target_options
+@click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors.")
+@click.option("-v", "--verbose", is_flag=True, help="The traceback of a bug.")
+def convert(lock: str, **options: Unpack[_Options]) -> None:
+    """Write a lock as a hashed requirements file or as pylock.toml, without resolving again.
+
+    Versions, sources and hashes stay as they are. The new lock is for all Pythons and platforms of the old one, with
+    markers, or for one target. What it says is compared with the old one before it is written; what the format cannot
+    say is told on stderr.
+
+    \b
+    driftscan convert uv.lock -o requirements.txt
+    driftscan convert uv.lock -o pylock.toml
+    driftscan convert poetry.lock -o requirements.txt --python 3.12 --python-platform linux
+    """
+    path = options["output"]
+    converted = api.convert(
+        lock,
+        _format(options["to"], path),
+        request=request(options) if is_narrowed(options) else None,
+        target=options["target"],
+        python=options["python"],
+        python_platform=options["python_platform"],
+        environment=options["environment"],
+        platform=options["platform"],
+        lock_format=options["lock_format"],
+        folder=_folder(lock, path),
+        offline=options["offline"],
+        cache=not options["no_cache"],
+    )
+    if path == _STDOUT:
+        output.show(converted.text)
+    else:
+        output.replace(converted.text, path)
+    if not options["quiet"]:
+        for note in converted.notes:
+            output.note(note)
+        if path != _STDOUT:
+            count = converted.packages
+            output.note(f"{count} {'entry' if count == 1 else 'entries'} written to {path}")
+
+
+def _format(to: str | None, path: str) -> str:
+    if to is not None:
+        return to
+    name = Path(path).name
+    if path != _STDOUT and pylock.matches(name, b""):
+        return "pylock"
+    if path != _STDOUT and requirements.matches(name, b""):
+        return "requirements"
+    raise UsageError(
+        "which format is wanted is not clear" if path == _STDOUT else f"the name {name} does not tell the format",
+        hint=f"--to {' or --to '.join(WRITERS)}",
+    )
+
+
+def _folder(lock: str, path: str) -> str:
+    """The way from the new file to the lock's folder, for paths in it."""
+    here = Path(path).parent if path != _STDOUT else Path()
+    if path != _STDOUT and not here.is_dir():
+        raise UsageError(f"there is no folder {here}")
+    if path != _STDOUT and Path(path).exists() and Path(lock).exists() and Path(path).samefile(lock):
+        raise UsageError("the lock would be replaced by what is made from it", hint="name another file with -o")
+    return Path(os.path.relpath(Path(lock).parent, here)).as_posix()
