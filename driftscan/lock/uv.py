@@ -16,6 +16,8 @@ from packaging.utils import NormalizedName, canonicalize_name
 from driftscan.errors import LockError, MarkerError
 from driftscan.lock.document import Document, clean_url, header_lines, load_toml, url_filename
 from driftscan.lock.table import Table
+from driftscan.lock.uv_judge import Locked
+from driftscan.lock.uv_source import compare_with_sources
 from driftscan.markers import parse as parse_marker
 from driftscan.model.lock import (
     Artifact,
@@ -82,6 +84,7 @@ def parse(document: Document) -> Lock:
         groups=frozenset(_groups(data, entries, ids, members)),
         default_groups=_default_groups(document),
         conflicts=tuple(_conflicts(data)),
+        sources=compare_with_sources(document, Locked(data, entries, ids, members)),
         overrides=frozenset(_overrides(data)),
         project_name=_project_name(roots),
         unchecked=unchecked,
