@@ -18,6 +18,7 @@ from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as StandardRequirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from driftscan import markers
 from driftscan.errors import MarkerError
@@ -29,8 +30,11 @@ from driftscan.witnesses import witnesses
 _LOCAL_KEYS = ("path", "directory", "editable", "virtual")
 _CONDITIONS = ("marker", "extra", "group")
 """Keys of a source that make it one of several."""
+_VERSIONS = ("python_version", "python_full_version", "implementation_version")
+_STRING_OPERATORS = ("==", "!=", "in", "not in")
 _NAME = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)")
 _EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
+_ENDS = (".dev0", "rc1", "", ".post1")
 _MAX_LENGTH = 1 << 14
 
 
@@ -58,7 +62,8 @@ class Requirement(NamedTuple):
 
     def __str__(self) -> str:
         extras = f"[{','.join(sorted(self.extras))}]" if self.extras else ""
-        place = f" from {self.place.location}" if self.place.location else ""
+        at = f" at {self.place.reference}" if self.place.reference else ""
+        place = f" from {self.place.location}{at}" if self.place.location else ""
         marker = f" ; {self.marker}" if self.marker else ""
         return f"{self.name}{extras}{self.specifier or ''}{place}{marker}"
 
@@ -153,17 +158,42 @@ def same(wanted: Requirement, locked: Requirement, requires_python: str | None, 
         wanted.name == locked.name
         and wanted.extras == locked.extras
         and _same_place(wanted.place, locked.place)
-        and (is_located or None in (wanted.specifier, locked.specifier) or wanted.specifier == locked.specifier)
+        and (is_located or same_versions(wanted.specifier, locked.specifier))
         and (not with_marker or same_marker(wanted.marker, locked.marker, requires_python))
     )
 
 
+def same_versions(one: SpecifierSet | None, other: SpecifierSet | None) -> bool:
+    """Whether two specifiers admit the same versions: those at, just below and just above all that they name."""
+    if one is None or other is None or one == other:
+        return True
+    try:
+        named = {Version(each.version.removesuffix(".*")).release for each in (*one, *other)}
+    except InvalidVersion:
+        return True
+    near = {version for release in named for version in _near(release)}
+    return all(one.contains(version, prereleases=True) == other.contains(version, prereleases=True) for version in near)
+
+
+def _near(release: tuple[int, ...]) -> Iterator[str]:
+    steps = [release, (*release, 1)]
+    for place, number in enumerate(release):
+        steps.append((*release[:place], number + 1))
+        steps += [(*release[:place], number - 1, 99)] if number else []
+    yield from (".".join(map(str, step)) + end for step in steps for end in _ENDS)
+
+
 @lru_cache(maxsize=4096)
 def same_marker(one: str | None, other: str | None, requires_python: str | None) -> bool:
-    """Whether two markers hold in the same environments, with the same extras, as far as targets tell them apart."""
+    """Whether two markers hold in the same environments, with the same extras, as far as targets tell them apart.
+
+    Versions on the left (`'3.9' <= python_version`) are not compared.
+    """
     if one == other:
         return True
     texts = [text for text in (one, other) if text is not None]
+    if not all(map(_is_plain, texts)):
+        return True
     extras = sorted({canonicalize_name(name) for text in texts for name in _EXTRA.findall(text)})
     try:
         return all(
@@ -210,13 +240,37 @@ def _targets(texts: Iterable[str], requires_python: str | None) -> list[Mapping[
     return [target.markers for target in witnesses([lock])]
 
 
+def _is_plain(text: str) -> bool:
+    """Whether uv reads a marker as others do: it leaves out comparisons that make no sense to it."""
+    try:
+        return all(map(_makes_sense, _parts(markers.parse(text))))
+    except MarkerError:
+        return False
+
+
+def _makes_sense(part: markers.Comparison) -> bool:
+    variable, literal = (part.left, part.right) if part.left_is_variable else (part.right, part.left)
+    if variable not in _VERSIONS:
+        return part.operator in _STRING_OPERATORS
+    words = literal.split() if part.operator in ("in", "not in") else [literal.removesuffix(".*")]
+    try:
+        return bool([Version(word) for word in words]) and part.left_is_variable
+    except InvalidVersion:
+        return False
+
+
 def _comparisons(marker: markers.Marker) -> Iterator[str]:
-    if not isinstance(marker, markers.Comparison):
-        yield from (each for part in marker.parts for each in _comparisons(part))
-    elif marker.left_is_variable:
-        yield f'{marker.left} {marker.operator} "{marker.right}"'
+    for part in _parts(marker):
+        left = part.left if part.left_is_variable else f'"{part.left}"'
+        right = part.right if part.right_is_variable else f'"{part.right}"'
+        yield f"{left} {part.operator} {right}"
+
+
+def _parts(marker: markers.Marker) -> Iterator[markers.Comparison]:
+    if isinstance(marker, markers.Comparison):
+        yield marker
     else:
-        yield f'"{marker.left}" {marker.operator} {marker.right}'
+        yield from (each for part in marker.parts for each in _parts(part))
 
 
 def _recorded_place(entry: Table) -> Place:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from driftscan.lock.document import Document
 from driftscan.lock.mentions import Mentions
 from driftscan.lock.table import Table
 from driftscan.lock.uv_judge import Judge, Locked, Project, compare_groups, declared_all
-from driftscan.lock.uv_requirements import read_sources, recorded, same_marker
+from driftscan.lock.uv_requirements import read_sources, recorded, same_marker, same_versions
 from driftscan.model.lock import Difference
 
 _MANIFEST = {
@@ -24,6 +24,8 @@ _MANIFEST = {
 _SINCE_LATELY = ("build-constraints",)
 """Those that older uv did not record."""
 _ENVIRONMENTS = {"environments": "supported-markers", "required-environments": "required-markers"}
+
+_PRE_RELEASE = re.compile(r"[.-]?(?:a|b|rc|dev)\d*$")
 
 
 def workspace_differences(
@@ -39,6 +41,7 @@ def workspace_differences(
             continue
         wanted = declared_all(map(str, texts), sources)
         yield from judge.compare(f"{name} has", wanted, map(recorded, manifest.tables(key)), "tool.uv")
+    yield from _excludes(settings, manifest, judge.mentions)
     if not pyproject.table("project").values:
         yield from compare_groups(pyproject, manifest.table("dependency-groups"), sources, judge)
     members = [project for project in projects if project.key in locked.members]
@@ -46,6 +49,19 @@ def workspace_differences(
         yield from _python(members, locked.data, judge.mentions, pyproject)
         yield from _conflicts(members, locked.data, judge.mentions, pyproject)
     yield from _environments(settings, locked.data, judge)
+
+
+def _excludes(settings: Table, manifest: Table, mentions: Mentions) -> Iterator[Difference]:
+    """Projects that are left out whoever requires them; older uv did not record them."""
+    if "excludes" not in manifest.values:
+        return
+    wanted = {canonicalize_name(each) for each in settings.items("exclude-dependencies") if isinstance(each, str)}
+    locked = set(map(canonicalize_name, manifest.texts("excludes")))
+    for name in sorted(wanted - locked):
+        line = mentions.line(name, "tool.uv")
+        yield Difference(f"exclude-dependencies has {name}, and the lock was made without it", name, line)
+    for name in sorted(locked - wanted):
+        yield Difference(f"exclude-dependencies has {name} no more, and the lock was made for it", name)
 
 
 def _python(members: Sequence[Project], data: Table, mentions: Mentions, root: Table) -> Iterator[Difference]:
@@ -116,28 +132,13 @@ def _either(texts: Sequence[str]) -> str | None:
 
 
 def _admit_the_same(one: str, other: str) -> bool:
-    """Whether two specifiers admit the same releases: the ones at, just below and just above all that they name."""
     try:
-        sets = _bounds(one), _bounds(other)
-        named = {Version(each.version.removesuffix(".*")).release for each in (*sets[0], *sets[1])}
-    except (InvalidSpecifier, InvalidVersion):
+        return same_versions(_bounds(one), _bounds(other))
+    except InvalidSpecifier:
         return True
-    near = {version for release in named for version in _near(release)}
-    return all(sets[0].contains(version) == sets[1].contains(version) for version in near)
 
 
 def _bounds(text: str) -> SpecifierSet:
-    """uv ignores single releases that are left out."""
-    return SpecifierSet(",".join(str(each) for each in SpecifierSet(text) if each.operator != "!="))
-
-
-def _near(release: tuple[int, ...]) -> Iterator[str]:
-    major, minor, patch = (*release, 0, 0)[:3]
-    for each in ((major, minor, patch), (major, minor, patch + 1), (major, minor + 1, 0), (major + 1, 0, 0)):
-        yield ".".join(map(str, each))
-    if patch:
-        yield f"{major}.{minor}.{patch - 1}"
-    if minor:
-        yield f"{major}.{minor - 1}.99"
-    elif major:
-        yield f"{major - 1}.99.99"
+    """uv ignores single releases that are left out, and what precedes a release."""
+    kept = [each for each in SpecifierSet(text) if each.operator != "!="]
+    return SpecifierSet(",".join(each.operator + _PRE_RELEASE.sub("", each.version) for each in kept))

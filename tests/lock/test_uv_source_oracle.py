@@ -13,6 +13,7 @@ import pytest
 
 from driftscan.lock.uv import parse
 from tests.builders.files import document
+from tests.builders.uv_projects import PROJECTS, locked, uv
 
 ROOT = """\
 [project]
@@ -221,3 +222,68 @@ def test_is_as_stale_as_uv_says(change: str, workspace: Workspace) -> None:
 def test_is_as_stale_as_uv_says_without_a_root_project(change: str, virtual: Workspace) -> None:
     said, found = virtual.is_stale(*VIRTUAL_CHANGES[change])
     assert found is said is (change != "nothing")
+
+
+INDEXED = """\
+[project]
+name = "app"
+version = "1"
+requires-python = ">=3.11"
+dependencies = ["numbers>=1,<3", "base~=1.0; python_version in '3.11 3.12'", "http[speed]", "lib==1.0"]
+
+[project.optional-dependencies]
+all = ["trace!=0.5"]
+
+[tool.uv]
+constraint-dependencies = ["ring<2"]
+build-constraint-dependencies = ["fast<2"]
+"""
+INDEXED_CHANGES: Mapping[str, tuple[str, str]] = {
+    "nothing": ("", ""),
+    "a version": (">=1,<3", ">=2,<3"),
+    "a version that is locked": (">=1,<3", "==2"),
+    "the order of versions": (">=1,<3", "<3, >=1"),
+    "a version's zeros": (">=1,<3", ">=1.0,<3.0"),
+    "a version left out anyway": (">=1,<3", ">=1,<3,!=4"),
+    "a version left out": (">=1,<3", ">=1,<3,!=2"),
+    "a release candidate": ("<3", "<3rc1"),
+    "no version": ("numbers>=1,<3", "numbers"),
+    "a compatible version": ("~=1.0", "~=1.0.0"),
+    "a compatible version written out": ("~=1.0", ">=1.0,==1.*"),
+    "an exact version": ("lib==1.0", "lib===1.0"),
+    "a wildcard": ("lib==1.0", "lib==1.0.*"),
+    "an excluded version": ("!=0.5", "!=0.6"),
+    "an extra": ("http[speed]", "http[all]"),
+    "a marker that uv leaves out": ("in '3.11 3.12'", "in '3.11, 3.12'"),
+    "a marker in parts": ("in '3.11 3.12'", "< '3.13'"),
+    "another marker": ("in '3.11 3.12'", "< '3.12'"),
+    "parentheses": ("numbers>=1,<3", "numbers (>=1,<3)"),
+    "a constraint's version": ("ring<2", "ring<3"),
+    "a build constraint": ("fast<2", "fast<3"),
+    "an excluded package": ("[tool.uv]", '[tool.uv]\nexclude-dependencies = ["trace"]'),
+    "a URL": ("lib==1.0", "lib @ https://files.example/lib-1.0-py3-none-any.whl"),
+}
+INDEXED_UNJUDGED = ("an excluded package", "a marker that uv leaves out", "an exact version")
+
+
+@pytest.mark.parametrize("change", INDEXED_CHANGES)
+def test_is_as_stale_as_uv_says_of_versions(change: str, uv_index: Path, tmp_path: Path) -> None:
+    old, new = INDEXED_CHANGES[change]
+    assert old in INDEXED
+    locked(tmp_path, uv_index, {"pyproject.toml": INDEXED})
+    changed, lock = INDEXED.replace(old, new), (tmp_path / "uv.lock").read_text()
+    (tmp_path / "pyproject.toml").write_text(changed)
+    try:
+        uv(tmp_path, uv_index, "lock", "--check")
+        said = False
+    except subprocess.CalledProcessError:
+        said = True
+    (source,) = parse(document("uv.lock", {"uv.lock": lock, "pyproject.toml": changed})).sources
+    assert (source.differences != ()) is (said and change not in INDEXED_UNJUDGED)
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+def test_what_uv_has_just_written_is_up_to_date(name: str, uv_index: Path, tmp_path: Path) -> None:
+    sources = locked(tmp_path, uv_index, PROJECTS[name]).sources
+    assert {source.path for source in sources} == set(PROJECTS[name])
+    assert [source.differences for source in sources] == [()] * len(sources)
