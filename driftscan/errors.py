@@ -46,3 +46,7 @@ class UnreachableError(ImageError):
 
 class LimitError(ImageError):
     """A limit that protects this machine was passed; the message names the limit and its setting."""
+
+
+class PackageIndexError(DriftscanError):
+    """A package index does not answer, or what it says cannot be read or trusted."""
