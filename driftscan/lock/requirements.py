@@ -16,6 +16,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from driftscan.lock.document import Document
 from driftscan.lock.requirements_lines import decode_head
 from driftscan.lock.requirements_reader import Entry, Reader, intersection, project_name
+from driftscan.lock.requirements_source import compare_with_sources
 from driftscan.model.lock import Artifact, Dependency, Hash, Lock, Package, PackageId, SelectionMode
 
 _NAME = re.compile(
@@ -61,9 +62,18 @@ def parse(document: Document) -> Lock:
             for constraint in reader.constraints
             if constraint.id.version is not None and constraint.marker is None and constraint.id.name not in by_name
         },
+        indexes=reader.indexes.all(),
+        sources=tuple(compare_with_sources(reader.documents, entries, _requirements)),
         project_name=project_name(document, "pyproject.toml"),
         hashes_required=reader.require_hashes,
     )
+
+
+def _requirements(document: Document) -> list[Entry]:
+    """The requirements of a file and of what it includes, without constraints."""
+    reader = Reader()
+    reader.read(document, is_constraint=False, chain=())
+    return reader.entries
 
 
 def _children(entries: list[Entry]) -> dict[str, list[NormalizedName]] | None:

@@ -14,6 +14,7 @@ from packaging.version import InvalidVersion, Version
 
 from driftscan.errors import LockError, MarkerError
 from driftscan.lock.document import Document, clean_url, load_toml
+from driftscan.lock.requirements_indexes import Indexes
 from driftscan.lock.requirements_lines import Line, logical_lines
 from driftscan.lock.requirements_sources import Located, locate
 from driftscan.markers import parse as parse_marker
@@ -53,15 +54,15 @@ class Reader:
     entries: list[Entry] = field(default_factory=list)
     constraints: list[Entry] = field(default_factory=list)
     require_hashes: bool = False
-    index: str = ""
-    files: int = 0
+    indexes: Indexes = field(default_factory=Indexes)
+    documents: list[Document] = field(default_factory=list)
 
     def read(self, document: Document, *, is_constraint: bool, chain: tuple[str, ...]) -> None:
         chain = (*chain, normpath(document.name))
         if len(chain) > _MAX_DEPTH:
             raise LockError(f"files include each other more than {_MAX_DEPTH} levels deep", where=document.name)
-        self.files += 1
-        if self.files > _MAX_FILES:
+        self.documents.append(document)
+        if len(self.documents) > _MAX_FILES:
             raise LockError(f"more than {_MAX_FILES} files are included", where=document.name)
         for line in logical_lines(document):
             self._read_line(document, line, is_constraint=is_constraint, chain=chain)
@@ -77,10 +78,9 @@ class Reader:
         for name, value in line.options:
             if name == "--hash":
                 _orphan(entries, document, line.number, value)
-            elif name in ("--index-url", "--pypi-url"):
-                self.index = clean_url(value)
             elif name == "--require-hashes":
                 self.require_hashes = True
+        self.indexes.read(line.options, line.number if len(chain) == 1 else None)
         for name, constraint in (("--requirement", False), ("--constraint", True)):
             if name in options:
                 # As pip has it, a file included by a constraints file is one of requirements again.
@@ -99,7 +99,7 @@ class Reader:
     def _constrained(self, entry: Entry, found: list[Entry]) -> Iterator[Entry]:
         """The entry under the constraints on its project: one entry for each marker of theirs."""
         if entry.located is None:
-            entry = replace(entry, id=entry.id._replace(origin=Origin(location=self.index)))
+            entry = replace(entry, id=entry.id._replace(origin=Origin(location=self.indexes.first)))
         always = [each for each in found if each.marker in (None, entry.marker)]
         for constraint in always:
             entry = _constrain(entry, constraint)

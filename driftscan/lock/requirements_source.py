@@ -1,0 +1,108 @@
+"""Whether a requirements file that pip-compile or `uv pip compile` wrote agrees with what it was compiled from.
+
+The comment at its top has the command, with the inputs, and a `# via -r FILE` comment at a pin says which input names
+the project. A pin has to satisfy each input; one that only inputs account for has to be named there still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import NormalizedName
+
+from driftscan.lock.document import Document
+from driftscan.lock.requirements_command import Command, read_command
+from driftscan.lock.requirements_inputs import Wish, read_input
+from driftscan.lock.requirements_reader import Entry
+from driftscan.model.lock import Difference, LockSource
+
+_LEFT_OUT = frozenset(("pip", "setuptools", "distribute", "wheel"))
+"""What pip-compile leaves out unless told otherwise."""
+_Read = Callable[[Document], Sequence[Entry]]
+
+
+class _Input(NamedTuple):
+    """A file that was compiled: as the lock's comments call it, where it is, and what it asks for."""
+
+    written: str
+    document: Document
+    wishes: Sequence[Wish]
+
+
+def compare_with_sources(documents: Iterable[Document], entries: Sequence[Entry], read: _Read) -> Iterator[LockSource]:
+    """The inputs that are there and can be read, of each of the `documents` that a tool compiled.
+
+    `entries` are those of all documents; `read` finds the requirements of an input.
+    """
+    found: dict[str, dict[Difference, None]] = {}
+    for document in documents:
+        own = [entry for entry in entries if entry.file == document.name]
+        command = read_command(document)
+        if command is None or not command.is_plain:
+            continue
+        inputs = list(_inputs(document, command, own, read))
+        for each in inputs:
+            differences = found.setdefault(each.document.name, {})
+            differences |= dict.fromkeys(_unmet(each, own, command))
+        for name, difference in _gone(inputs, own):
+            found[name][difference] = None
+    for name, differences in found.items():
+        yield LockSource(name, "its requirements", tuple(differences))
+
+
+def _inputs(document: Document, command: Command, entries: Iterable[Entry], read: _Read) -> Iterator[_Input]:
+    named = [via.removeprefix("-r ").strip() for entry in entries for via in entry.via or () if via.startswith("-r ")]
+    projects = ["pyproject.toml" for entry in entries for via in entry.via or () if "(pyproject.toml" in via]
+    for written in dict.fromkeys((*command.inputs, *named, *(projects if not command.inputs else ()))):
+        found = command.find(document, written)
+        wishes = read_input(found, command, read) if found is not None else None
+        if found is not None and wishes is not None:
+            yield _Input(written.removeprefix("./"), found, wishes)
+
+
+def _unmet(each: _Input, entries: Iterable[Entry], command: Command) -> Iterator[Difference]:
+    """Requirements that no pin of their project satisfies."""
+    pins: dict[NormalizedName, list[Entry]] = {}
+    for entry in entries:
+        pins.setdefault(entry.id.name, []).append(entry)
+    for wish in each.wishes:
+        found = pins.get(wish.name)
+        if found is None and wish.name not in _LEFT_OUT | command.left_out and not wish.is_conditional:
+            text = f"requires {wish.name}{wish.specifier}, which the lock does not have"
+            yield Difference(text, wish.name, wish.line)
+        elif found is not None and not wish.is_conditional and not _is_met(wish, found):
+            versions = " and ".join(dict.fromkeys(str(entry.id.version) for entry in found))
+            yield Difference(f"requires {wish.name}{wish.specifier}, and the lock has {versions}", wish.name, wish.line)
+
+
+def _is_met(wish: Wish, found: Iterable[Entry]) -> bool:
+    """True too where that cannot be told: of files and repositories, and of entries that are not pinned."""
+    try:
+        specifier = SpecifierSet(wish.specifier)
+    except InvalidSpecifier:
+        return True
+    return any(
+        entry.located is not None or entry.id.version is None or specifier.contains(entry.id.version, prereleases=True)
+        for entry in found
+    )
+
+
+def _gone(inputs: Sequence[_Input], entries: Iterable[Entry]) -> Iterator[tuple[str, Difference]]:
+    """Pins that only inputs account for, none of which names them, with the file of the first of these inputs."""
+    files: Mapping[str, str] = {each.written: each.document.name for each in inputs}
+    wanted = {wish.name for each in inputs for wish in each.wishes}
+    for entry in entries:
+        by = [via for via in entry.via or () if not via.startswith("-c ")]
+        written = [_written(via) for via in by]
+        if entry.id.name not in wanted and written and all(each in files for each in written):
+            text = f"does not name {entry.id.name} any more, which the lock has only for its sake"
+            yield files[written[0] or ""], Difference(text, entry.id.name)
+
+
+def _written(via: str) -> str | None:
+    """The input that a `via` comment names; None where it names a package."""
+    if via.startswith("-r "):
+        return via.removeprefix("-r ").strip().removeprefix("./")
+    return "pyproject.toml" if via.endswith("(pyproject.toml)") else None
