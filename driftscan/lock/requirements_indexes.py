@@ -20,8 +20,6 @@ class Indexes:
     """Options so far. `--index-url` replaces all indexes before it, extra ones too; `--no-index` allows none at all."""
 
     found: list[Index] = field(default_factory=list)
-    first: str = ""
-    """The index that `--index-url` names."""
     trusted: set[str] = field(default_factory=set)
     is_allowed: bool = True
 
@@ -34,13 +32,18 @@ class Indexes:
         self.trusted.update(value.lower() for name, value in options if name == "--trusted-host")
         for name, value in options:
             if name in ("--index-url", "--pypi-url"):
-                self.first = clean_url(value)
-                self.found = [Index(self.first, number)]
+                self.found = [Index(clean_url(value), number)]
         if ("--no-index", "") in options:
             self.is_allowed, self.found = False, []
         for name, value in options:
             if name == "--extra-index-url":
                 self.found = [*(self.found or [_DEFAULT]), Index(clean_url(value), number)]
+
+    @property
+    def only(self) -> str:
+        """The one index that everything comes from; empty where that is the default one, or one of several."""
+        found = self.all()
+        return found[0].location if len(found) == 1 else ""
 
     def all(self) -> tuple[Index, ...]:
         """Each index once, in the order in which they were named; none where the files name none."""

@@ -99,7 +99,7 @@ class Reader:
     def _constrained(self, entry: Entry, found: list[Entry]) -> Iterator[Entry]:
         """The entry under the constraints on its project: one entry for each marker of theirs."""
         if entry.located is None:
-            entry = replace(entry, id=entry.id._replace(origin=Origin(location=self.indexes.first)))
+            entry = replace(entry, id=entry.id._replace(origin=Origin(location=self.indexes.only)))
         always = [each for each in found if each.marker in (None, entry.marker)]
         for constraint in always:
             entry = _constrain(entry, constraint)

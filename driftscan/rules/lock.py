@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from driftscan.compare import Comparison, project_name
 from driftscan.finding import Location, Severity
-from driftscan.model.lock import Index, NoteKind, Origin, OriginKind, Package
+from driftscan.model.lock import Index, Lock, NoteKind, Origin, OriginKind, Package
 from driftscan.rules.rule import Draft, Rule, listed, location, title, versions
 
 _ARCHIVES = (OriginKind.INDEX, OriginKind.URL, OriginKind.PATH, OriginKind.CONDA)
@@ -123,28 +123,37 @@ def _stale(comparison: Comparison) -> Iterator[Draft]:
 
 
 def _index_mix(comparison: Comparison) -> Iterator[Draft]:
-    """Where every file is known by its hash, another index could supply nothing else: that is worth a note only."""
     for lock in comparison.locks:
-        open_to_any = [package for package in lock.packages if _is_from_any_index(package)]
-        if not open_to_any:
-            continue
-        severity = Severity.INFO if all(map(_is_hashed, open_to_any)) else None
-        names = listed([package.id.name for package in open_to_any])
-        if len(lock.indexes) > 1:
+        concerned = [package for package in lock.packages if _is_from_any_index(package)]
+        if len(lock.indexes) > 1 and concerned:
             places = listed([index.location or "the default index" for index in lock.indexes])
             yield Draft(
-                message=f"{len(lock.indexes)} indexes could supply {names}: {places}",
-                severity=severity,
+                message=f"{len(lock.indexes)} indexes could supply {_names(concerned)}: {places}",
+                severity=_as_far_as_open(concerned),
                 location=Location(path=lock.path, line=lock.indexes[-1].line),
             )
-        for index in lock.indexes:
-            if _is_insecure(index):
-                yield Draft(
-                    message=f"{index.location} is not secured by TLS, and could supply {names}",
-                    severity=severity,
-                    location=Location(path=lock.path, line=index.line),
-                    hint="name it by https, and do not trust it without a certificate",
-                )
+        yield from _insecure_indexes(lock, concerned)
+
+
+def _insecure_indexes(lock: Lock, open_to_any: Sequence[Package]) -> Iterator[Draft]:
+    for index in filter(_is_insecure, lock.indexes):
+        own = Origin(location=index.location)
+        if concerned := [*open_to_any, *(package for package in lock.packages if package.id.origin == own)]:
+            yield Draft(
+                message=f"{index.location} is not secured by TLS, and could supply {_names(concerned)}",
+                severity=_as_far_as_open(concerned),
+                location=Location(path=lock.path, line=index.line),
+                hint="name it by https, and do not trust it without a certificate",
+            )
+
+
+def _names(packages: Sequence[Package]) -> str:
+    return listed([package.id.name for package in packages])
+
+
+def _as_far_as_open(packages: Sequence[Package]) -> Severity | None:
+    """Where every file is known by its hash, another index could supply nothing else: that is worth a note only."""
+    return Severity.INFO if all(map(_is_hashed, packages)) else None
 
 
 def _is_from_any_index(package: Package) -> bool:

@@ -230,13 +230,20 @@ def test_knows_the_indexes_as_pip_combines_them(options: str, expected: tuple[In
     assert parse(document("main.txt", files)).indexes == expected
 
 
-def test_two_indexes_for_one_package_are_reported() -> None:
-    files = {"main.txt": "-i http://a.example\n--extra-index-url https://b.example\nhttp==1.0\n"}
+def mixes(options: str) -> list[tuple[str, int | None]]:
+    files = {"main.txt": f"{options}\nhttp==1.0\n"}
     findings = checking.check([parse(document("main.txt", files))], select=["LK111"]).findings
-    assert [(each.message, each.location.line if each.location else None) for each in findings] == [
-        ("http://a.example is not secured by TLS, and could supply http", 1),
+    return [(each.message, each.location.line if each.location else None) for each in findings]
+
+
+def test_indexes_that_could_supply_a_package_are_reported() -> None:
+    insecure = ("http://a.example is not secured by TLS, and could supply http", 1)
+    assert mixes("-i http://a.example") == [insecure]
+    assert mixes("-i http://a.example\n--extra-index-url https://b.example") == [
         ("2 indexes could supply http: http://a.example, https://b.example", 2),
+        insecure,
     ]
+    assert mixes("-i https://a.example") == []
 
 
 BEFORE = "http[speed]>=1\nnumbers<2\nlib\n"
