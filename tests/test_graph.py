@@ -8,6 +8,8 @@ import pytest
 
 from driftscan.errors import LockError
 from driftscan.graph import DependencyGraph, Selection
+from driftscan.lock.document import Document
+from driftscan.lock.requirements import parse
 from driftscan.model.lock import Choice, Lock, Request, Scope, ScopeKind, SelectionMode, Unchecked
 from driftscan.model.target import Target
 from tests.builders.locks import LINUX, edge, key, lock, named, names, package
@@ -447,3 +449,21 @@ def test_exclusive_groups_replace_the_default_one() -> None:
     made = replace(made, exclusive_groups=True)
     assert named(select(made).packages) == ["cpu"]
     assert named(select(made, request=Request(groups=frozenset(["cuda"]))).packages) == ["gpu"]
+
+
+def test_an_entry_without_a_version_has_the_specifiers_of_the_lines_that_apply() -> None:
+    data = b"""\
+a<2 ; os_name == "nt"
+a>=2 ; os_name == "posix"
+a!=2.1 ; python_version >= "3.11"
+a!=2.2 ; platform_machine == "x86_64"
+b<2 ; os_name == "nt"
+b ; os_name == "posix"
+c==1.*
+"""
+    selection = select(parse(Document("requirements.txt", data)))
+    assert {each.id.name: each.specifier for each in selection.packages.values()} == {
+        "a": ">=2,!=2.1",
+        "b": "",
+        "c": "==1.*",
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 
@@ -191,7 +191,7 @@ def _select_one(lock: Lock, target: Target, request: Request) -> _Part:
     walk = Walk(lock, target, request)
     settled = walk.run()
     order = walk.packages
-    selected = {key: package for key, package in order.items() if key in walk.parents}
+    selected = {key: _narrowed(package, walk) for key, package in order.items() if key in walk.parents}
     unknown = _possible(walk, selected) if walk.unknown else {}
     left = [key for key in order if key not in selected and key not in unknown]
     reasons = _reasons(walk, left)
@@ -203,6 +203,17 @@ def _select_one(lock: Lock, target: Target, request: Request) -> _Part:
         parents=walk.parents if lock.mode is SelectionMode.WALK else _explained(selected, walk),
         settled=settled,
     )
+
+
+def _narrowed(package: Package, walk: Walk) -> Package:
+    """An entry without a version, with what all lines of it that apply here say of the version.
+
+    A flat lock can have several for different environments (`a<2; python_version < "3.9"`), which are one package.
+    """
+    said = walk.specifiers.get(package.id)
+    if package.pinned or said is None or walk.lock.mode is SelectionMode.WALK:
+        return package
+    return replace(package, specifier=",".join(filter(None, said)))
 
 
 def _possible(walk: Walk, selected: Mapping[PackageId, Package]) -> dict[PackageId, str]:

@@ -30,6 +30,8 @@ class Walk:
     extras: dict[PackageId, set[str]] = field(default_factory=dict)
     excluded: dict[PackageId, str] = field(default_factory=dict)
     unknown: dict[PackageId, str] = field(default_factory=dict)
+    specifiers: dict[PackageId, dict[str, None]] = field(default_factory=dict)
+    """What the root edges that hold say of the versions of a package, each once."""
     active: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     root_extras: frozenset[str] = frozenset()
@@ -76,6 +78,7 @@ class Walk:
 
     def _forget(self) -> None:
         self.parents, self.extras, self.excluded, self.unknown, self.decided = {}, {}, {}, {}, {}
+        self.specifiers = {}
 
     def _walk(self) -> frozenset[str]:
         pending: deque[tuple[PackageId, str]] = deque()
@@ -125,6 +128,8 @@ class Walk:
                 self.ambiguous.append((parent, edge))
             case True:
                 for key in edge.candidates:
+                    if parent is None:
+                        self.specifiers.setdefault(key, {})[edge.specifier] = None
                     self._reach(parent, key, edge.extras, pending)
 
     def _exclude(self, edge: Dependency, reason: str) -> None:
