@@ -7,14 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urljoin, urlsplit
 
-from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
-    NormalizedName,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
-from packaging.version import InvalidVersion, Version
+from packaging.utils import NormalizedName, parse_sdist_filename, parse_wheel_filename
+from packaging.version import Version
 
 from driftscan.errors import PackageIndexError
 from driftscan.index.html import start_tags
@@ -80,7 +74,7 @@ def release(file: File, name: NormalizedName) -> Version | None:
             found, version, _, _ = parse_wheel_filename(file.filename)
         else:
             found, version = parse_sdist_filename(file.filename)
-    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+    except ValueError:  # also for a number of thousands of digits
         return None
     return version if found == name else None
 

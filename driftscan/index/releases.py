@@ -1,0 +1,199 @@
+"""What one or several indexes offer of a project, and what its releases require. Everything is asked for once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+from packaging.specifiers import SpecifierSet
+from packaging.tags import Tag
+from packaging.utils import InvalidWheelFilename, NormalizedName, parse_wheel_filename
+from packaging.version import Version
+
+from driftscan import markers
+from driftscan.errors import MarkerError, PackageIndexError
+from driftscan.index import metadata
+from driftscan.index.address import shown
+from driftscan.index.archives import sdist_metadata, wheel_metadata
+from driftscan.index.metadata import Metadata
+from driftscan.index.page import ACCEPT, File, parse, release
+from driftscan.index.transport import Web
+from driftscan.model.lock import Hash
+from driftscan.model.target import Target
+
+_Key = TypeVar("_Key")
+_Result = TypeVar("_Result")
+_ALGORITHMS = ("sha256", "sha384", "sha512")
+
+
+class Release(NamedTuple):
+    """A version of a project with its files."""
+
+    name: NormalizedName
+    version: Version
+    files: tuple[File, ...]
+
+
+class Releases:
+    """The indexes of one lock, in the order in which they are asked; the first that has a project decides about it.
+
+    Threads may share it; what two of them ask for at the same time may be asked twice.
+    """
+
+    def __init__(self, web: Web, indexes: Sequence[str]) -> None:
+        self._web = web
+        self._indexes = tuple(indexes)
+        self._projects: dict[NormalizedName, Mapping[Version, Release] | PackageIndexError] = {}
+        self._metadata: dict[str, Metadata | PackageIndexError] = {}
+
+    def project(self, name: NormalizedName) -> Mapping[Version, Release]:
+        """All releases of a project; PackageIndexError where no index has it, or one cannot be asked."""
+        return _remembered(self._projects, name, lambda: self._ask(name))
+
+    def pinned(self, name: NormalizedName, version: str, hashes: frozenset[Hash] = frozenset()) -> Release:
+        """The release that a pin means, with the files that have one of `hashes`, or all where there are none of them.
+
+        A pin without a local label means the highest label too, as in PEP 440. Raises PackageIndexError where there is
+        no such release.
+        """
+        try:
+            specifier = SpecifierSet(f"=={Version(version)}")
+        except ValueError as error:
+            raise PackageIndexError(f"{version[:80]} is no version that an index can be asked for") from error
+        found = sorted(specifier.filter(self.project(name), prereleases=True), reverse=True)
+        if not found:
+            raise PackageIndexError(f"{self._place(name)} has no release {version} of it")
+        offered = [self.project(name)[each] for each in found]
+        fitting = (each._replace(files=_hashed(each.files, hashes)) for each in offered)
+        return next((each for each in fitting if each.files), offered[0])
+
+    def newest(self, name: NormalizedName, specifier: SpecifierSet, target: Target) -> Release:
+        """The release that an installer on `target` would choose today; yanked ones and pre-releases as pip has them.
+
+        Raises PackageIndexError where none is admitted.
+        """
+        usable = {
+            version: each._replace(files=files)
+            for version, each in self.project(name).items()
+            if (files := tuple(file for file in each.files if _is_usable(file, specifier, target)))
+        }
+        found = list(specifier.filter(usable))
+        if not found:
+            raise PackageIndexError(f"{self._place(name)} has no release of it that {specifier or 'the target'} admits")
+        return usable[max(found)]
+
+    def metadata(self, found: Release, target: Target) -> Metadata:
+        """The core metadata of a release, from the file of it that fits `target` best.
+
+        They are those beside the file (PEP 658), or those in a wheel, or what a source distribution says is fixed.
+        """
+        file = min(found.files, key=lambda file: _rank(file, target))
+        return _remembered(self._metadata, file.url, lambda: self._read(found, file))
+
+    def _place(self, name: NormalizedName) -> str:
+        return " or ".join(shown(f"{url.rstrip('/')}/{name}/") for url in self._indexes)
+
+    def _ask(self, name: NormalizedName) -> Mapping[Version, Release]:
+        for index in self._indexes:
+            answer = self._web.get(f"{index.rstrip('/')}/{name}/", {"Accept": ACCEPT}, self._web.limits.page)
+            if answer.is_missing:
+                continue
+            try:
+                files = parse(answer.data, answer.headers.get("content-type", ""), answer.url)
+            except PackageIndexError as error:
+                raise PackageIndexError(error.message, where=shown(answer.url)) from error
+            return _by_version(files, name)
+        raise PackageIndexError(f"there is no project {name}", where=self._place(name))
+
+    def _read(self, found: Release, file: File) -> Metadata:
+        try:
+            data = self._beside(file)
+            if data is None and file.is_wheel:
+                data = wheel_metadata(self._web, file.url)
+            is_source = data is None
+            if data is None:
+                data = sdist_metadata(self._web, file.url, file.filename)
+            return metadata.parse(data, found.name, found.version, is_source=is_source)
+        except PackageIndexError as error:
+            raise PackageIndexError(error.message, where=error.where or file.filename) from error
+
+    def _beside(self, file: File) -> bytes | None:
+        """None where the index has none, whatever it promised."""
+        if file.metadata is None or not file.is_wheel:
+            return None
+        answer = self._web.get(file.metadata_url, {}, self._web.limits.metadata)
+        if answer.is_missing:
+            return None
+        for algorithm, digest in file.metadata:
+            if algorithm in _ALGORITHMS and hashlib.new(algorithm, answer.data).hexdigest() != digest:
+                raise PackageIndexError("its metadata have another digest than the index says")
+        return answer.data
+
+
+def _remembered(memory: dict[_Key, _Result | PackageIndexError], key: _Key, ask: Callable[[], _Result]) -> _Result:
+    """What was found before, also that nothing could be."""
+    if key not in memory:
+        try:
+            memory[key] = ask()
+        except PackageIndexError as error:
+            memory[key] = error
+    found = memory[key]
+    if isinstance(found, PackageIndexError):
+        raise found
+    return found
+
+
+def _by_version(files: Sequence[File], name: NormalizedName) -> dict[Version, Release]:
+    found: dict[Version, list[File]] = {}
+    for file in files:
+        version = release(file, name)
+        if version is not None:
+            found.setdefault(version, []).append(file)
+    return {version: Release(name, version, tuple(each)) for version, each in found.items()}
+
+
+def _hashed(files: Sequence[File], hashes: frozenset[Hash]) -> tuple[File, ...]:
+    return tuple(file for file in files if not hashes or not hashes.isdisjoint(file.hashes))
+
+
+def _is_usable(file: File, specifier: SpecifierSet, target: Target) -> bool:
+    """Whether an installer looks at a file at all; a yanked one only where a version is named exactly (PEP 592)."""
+    exact = any(each.operator in ("==", "===") and not each.version.endswith(".*") for each in specifier)
+    if file.yanked is not None and not exact:
+        return False
+    if file.is_wheel and target.tags is not None and _best_tag(file, target.tags) is None:
+        return False
+    return _admits(file.requires_python, target)
+
+
+def _admits(required: str | None, target: Target) -> bool:
+    """True too where the requirement cannot be read, or the target's Python is not known."""
+    try:
+        return not any(
+            markers.evaluate(f"python_full_version {each.operator} '{each.version}'", target.markers) is False
+            for each in SpecifierSet(required or "")
+        )
+    except (ValueError, MarkerError):
+        return True
+
+
+def _best_tag(file: File, tags: Sequence[Tag]) -> int | None:
+    """Place of the first of `tags` that a wheel has; None where it has none."""
+    try:
+        found = parse_wheel_filename(file.filename)[3]
+    except InvalidWheelFilename:
+        return None
+    return next((place for place, tag in enumerate(tags) if tag in found), None)
+
+
+def _rank(file: File, target: Target) -> tuple[bool, bool, bool, bool, int]:
+    """Order of files by how well they tell what is required on `target`; the least is the best."""
+    place = _best_tag(file, target.tags or ()) if file.is_wheel else None
+    return (
+        not file.is_wheel,
+        target.tags is not None and place is None,
+        not file.filename.endswith("-any.whl"),
+        file.metadata is None,
+        place or 0,
+    )
