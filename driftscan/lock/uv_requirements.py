@@ -163,15 +163,20 @@ def same(wanted: Requirement, locked: Requirement, requires_python: str | None, 
     )
 
 
-def same_versions(one: SpecifierSet | None, other: SpecifierSet | None) -> bool:
-    """Whether two specifiers admit the same versions: those at, just below and just above all that they name."""
+def same_versions(one: SpecifierSet | None, other: SpecifierSet | None, *, finals: bool = False) -> bool:
+    """Whether two specifiers admit the same versions: those at, just below and just above all that they name.
+
+    `finals` leaves out versions before and after a release.
+    """
     if one is None or other is None or one == other:
         return True
     try:
         named = {Version(each.version.removesuffix(".*")).release for each in (*one, *other)}
     except InvalidVersion:
         return True
-    near = {version for release in named for version in _near(release)}
+    near = {
+        version + end for release in named for version in _near(release) for end in (_ENDS if not finals else ("",))
+    }
     return all(one.contains(version, prereleases=True) == other.contains(version, prereleases=True) for version in near)
 
 
@@ -180,7 +185,7 @@ def _near(release: tuple[int, ...]) -> Iterator[str]:
     for place, number in enumerate(release):
         steps.append((*release[:place], number + 1))
         steps += [(*release[:place], number - 1, 99)] if number else []
-    yield from (".".join(map(str, step)) + end for step in steps for end in _ENDS)
+    yield from (".".join(map(str, step)) for step in steps)
 
 
 @lru_cache(maxsize=4096)
@@ -309,5 +314,7 @@ def _git(address: str, reference: str, subdirectory: str) -> Place:
 
 def _same_place(wanted: Place, locked: Place) -> bool:
     if wanted.kind == "workspace":
-        return locked.kind == "local"
+        return locked.kind in ("local", _DEFAULT.kind)  # some uv record no place for the project at the root
+    if wanted.kind == locked.kind == "local" and wanted.location.startswith("..") > locked.location.startswith(".."):
+        return True  # a path that leaves the lock's folder can come back
     return wanted == locked

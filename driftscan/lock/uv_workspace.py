@@ -133,7 +133,7 @@ def _either(texts: Sequence[str]) -> str | None:
 
 def _admit_the_same(one: str, other: str) -> bool:
     try:
-        return same_versions(_bounds(one), _bounds(other))
+        return same_versions(_bounds(one), _bounds(other), finals=True)
     except InvalidSpecifier:
         return True
 

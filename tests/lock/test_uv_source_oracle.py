@@ -132,6 +132,7 @@ CHANGES: Mapping[str, tuple[str, str, str]] = {
     "the Python": ("pyproject.toml", ">=3.9", ">=3.10"),
     "the Python's spelling": ("pyproject.toml", ">=3.9", ">=3.9.0"),
     "an excluded Python": ("pyproject.toml", ">=3.9", ">=3.9,!=3.10.1"),
+    "a Python in other words": ("pyproject.toml", ">=3.9", ">3.8.99"),
     "a bounded Python": ("pyproject.toml", ">=3.9", ">=3.9,<4"),
     "a member's requirement": ("packages/one/pyproject.toml", '"lib"', '"lib", "two"'),
     "a member's group": ("packages/one/pyproject.toml", 'dev = ["plain"]', 'dev = ["two"]'),
