@@ -22,11 +22,15 @@ _MAX_LENGTH = 1 << 14
 
 
 class Wish(NamedTuple):
-    """One requirement. `is_conditional` says that it is not asked for everywhere, or not from an index."""
+    """One requirement, and the file that it is in: the input, or one that the input includes.
+
+    `is_conditional` says that it is not asked for everywhere, or not from an index.
+    """
 
     name: NormalizedName
     specifier: str
     is_conditional: bool
+    file: str
     line: int | None
 
 
@@ -44,7 +48,7 @@ def read_input(
 
 def _wish(entry: Entry) -> Wish:
     is_conditional = entry.marker is not None or entry.located is not None
-    return Wish(entry.id.name, entry.specifier, is_conditional, entry.line)
+    return Wish(entry.id.name, entry.specifier, is_conditional, entry.file, entry.line)
 
 
 def _project(document: Document, command: Command) -> tuple[Wish, ...] | None:
@@ -60,7 +64,7 @@ def _project(document: Document, command: Command) -> tuple[Wish, ...] | None:
     groups = pyproject.table("dependency-groups")
     direct = {canonicalize_name(name): groups.items(name) for name in groups.values}
     texts += [(text, "dependency-groups") for group in command.groups for text in _with_included(group, direct)]
-    wishes = (_parsed(text, mentions, section) for text, section in texts)
+    wishes = (_parsed(text, document.name, mentions.line, section) for text, section in texts)
     return tuple(wish for wish in wishes if wish is not None)
 
 
@@ -108,10 +112,10 @@ def _requirement(text: str) -> Requirement | None:
         return None
 
 
-def _parsed(text: str, mentions: Mentions, section: str) -> Wish | None:
+def _parsed(text: str, file: str, line: Callable[[str, str], int | None], section: str) -> Wish | None:
     requirement = _requirement(text)
     if requirement is None:
         return None
     name = canonicalize_name(requirement.name)
     is_conditional = requirement.marker is not None or requirement.url is not None
-    return Wish(name, str(requirement.specifier), is_conditional, mentions.line(name, section))
+    return Wish(name, str(requirement.specifier), is_conditional, file, line(name, section))

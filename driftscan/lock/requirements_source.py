@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import NormalizedName
+from packaging.utils import NormalizedName, canonicalize_name
 
 from driftscan.lock.document import Document
 from driftscan.lock.requirements_command import Command, read_command
@@ -44,10 +44,9 @@ def compare_with_sources(documents: Iterable[Document], entries: Sequence[Entry]
             continue
         inputs = list(_inputs(document, command, own, read))
         for each in inputs:
-            differences = found.setdefault(each.document.name, {})
-            differences |= dict.fromkeys(_unmet(each, own, command))
-        for name, difference in _gone(inputs, own):
-            found[name][difference] = None
+            found.setdefault(each.document.name, {})
+        for name, difference in (*_unmet(inputs, own, command), *_gone(inputs, own)):
+            found.setdefault(name, {})[difference] = None
     for name, differences in found.items():
         yield LockSource(name, "its requirements", tuple(differences))
 
@@ -62,19 +61,27 @@ def _inputs(document: Document, command: Command, entries: Iterable[Entry], read
             yield _Input(written.removeprefix("./"), found, wishes)
 
 
-def _unmet(each: _Input, entries: Iterable[Entry], command: Command) -> Iterator[Difference]:
-    """Requirements that no pin of their project satisfies."""
+def _unmet(inputs: Iterable[_Input], entries: Sequence[Entry], command: Command) -> Iterator[tuple[str, Difference]]:
+    """Requirements that no pin of their project satisfies, with the file that each is in."""
     pins: dict[NormalizedName, list[Entry]] = {}
     for entry in entries:
         pins.setdefault(entry.id.name, []).append(entry)
-    for wish in each.wishes:
+    left_out = _LEFT_OUT | command.left_out | set(_parents(entries))
+    for wish in (wish for each in inputs for wish in each.wishes if not wish.is_conditional):
         found = pins.get(wish.name)
-        if found is None and wish.name not in _LEFT_OUT | command.left_out and not wish.is_conditional:
+        if found is None and wish.name not in left_out:
             text = f"requires {wish.name}{wish.specifier}, which the lock does not have"
-            yield Difference(text, wish.name, wish.line)
-        elif found is not None and not wish.is_conditional and not _is_met(wish, found):
+            yield wish.file, Difference(text, wish.name, wish.line)
+        elif found is not None and not _is_met(wish, found):
             versions = " and ".join(dict.fromkeys(str(entry.id.version) for entry in found))
-            yield Difference(f"requires {wish.name}{wish.specifier}, and the lock has {versions}", wish.name, wish.line)
+            text = f"requires {wish.name}{wish.specifier}, and the lock has {versions}"
+            yield wish.file, Difference(text, wish.name, wish.line)
+
+
+def _parents(entries: Iterable[Entry]) -> Iterator[NormalizedName]:
+    """Projects that the comments know as requiring others: one that has no pin was taken out of the lock later."""
+    for entry in entries:
+        yield from (canonicalize_name(via.partition("[")[0]) for via in entry.via or () if " " not in via)
 
 
 def _is_met(wish: Wish, found: Iterable[Entry]) -> bool:

@@ -67,11 +67,22 @@ def test_says_which_pins_do_not_satisfy_their_input(inputs: str, expected: tuple
         "http\nring\n-e .\n",
         "http @ https://files.example/http-9.tar.gz\nring\n",
         "-c pins.txt\n-r more.in\nhttp\n",
+        "http\nring\ntaken-out\n",
     ],
-    ids=["condition", "condition of a pin", "required by another", "left out", "folder", "URL", "included"],
+    ids=[
+        "condition",
+        "condition of a pin",
+        "required by another",
+        "left out",
+        "folder",
+        "URL",
+        "included",
+        "taken out",
+    ],
 )
 def test_what_may_be_as_wanted_is_no_difference(inputs: str) -> None:
-    files = {"main.txt": COMPILED, "main.in": inputs, "more.in": "ring\n", "pins.txt": "absent==1\n"}
+    lock = COMPILED.replace("via http\n", "via\n    #   http\n    #   taken.out[x]\n")
+    files = {"main.txt": lock, "main.in": inputs, "more.in": "ring\n", "pins.txt": "absent==1\n"}
     (source,) = sources(files)
     assert source.differences == ()
 
@@ -127,6 +138,16 @@ def test_inputs_are_found_from_where_the_command_ran() -> None:
     assert sources({"main.txt": lock}) == ()
     outside = {"main.txt": HEADER.format("../main.in -o main.txt") + "http==1.0\n", "main.in": wrong}
     assert sources(outside) == ()
+
+
+def test_a_requirement_is_found_where_it_is() -> None:
+    files = {"main.txt": COMPILED, "main.in": "-r more.in\nhttp\n", "more.in": "ring>1\n"}
+    main, more = sources(files)
+    assert main == LockSource("main.in", "its requirements")
+    assert (more.path, [tuple(each) for each in more.differences]) == (
+        "more.in",
+        [("requires ring>1, and the lock has 1.0", "ring", 1)],
+    )
 
 
 def test_each_included_lock_has_its_own_inputs() -> None:
