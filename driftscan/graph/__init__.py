@@ -210,10 +210,10 @@ def _narrowed(package: Package, walk: Walk) -> Package:
 
     A flat lock can have several for different environments (`a<2; python_version < "3.9"`), which are one package.
     """
-    said = walk.specifiers.get(package.id)
-    if package.pinned or said is None or walk.lock.mode is SelectionMode.WALK:
+    said = ",".join(filter(None, walk.specifiers.get(package.id, ())))
+    if package.pinned or not said or walk.lock.mode is SelectionMode.WALK:
         return package
-    return replace(package, specifier=",".join(filter(None, said)))
+    return replace(package, specifier=said)
 
 
 def _possible(walk: Walk, selected: Mapping[PackageId, Package]) -> dict[PackageId, str]:
