@@ -210,10 +210,11 @@ def _narrowed(package: Package, walk: Walk) -> Package:
 
     A flat lock can have several for different environments (`a<2; python_version < "3.9"`), which are one package.
     """
-    said = ",".join(filter(None, walk.specifiers.get(package.id, ())))
-    if package.pinned or not said or walk.lock.mode is SelectionMode.WALK:
+    if package.pinned or walk.lock.mode is SelectionMode.WALK:
         return package
-    return replace(package, specifier=said)
+    lines = sum(package.id in root.candidates for root in walk.lock.roots)
+    said = walk.specifiers.get(package.id, {})
+    return replace(package, specifier=",".join(filter(None, said))) if lines > 1 else package
 
 
 def _possible(walk: Walk, selected: Mapping[PackageId, Package]) -> dict[PackageId, str]:
