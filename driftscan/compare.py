@@ -11,6 +11,7 @@ from packaging.version import InvalidVersion, Version
 
 from driftscan import markers
 from driftscan.graph import DependencyGraph, Selection
+from driftscan.model.floating import Floating
 from driftscan.model.inventory import CondaPackage, Distribution, Environment, Inventory
 from driftscan.model.lock import Lock, OriginKind, Package, Request, Unchecked
 from driftscan.model.target import Target
@@ -81,6 +82,8 @@ class Comparison:
     unchecked: tuple[Unchecked, ...] = ()
     example: str | None = None
     """The target in words, where it is only one of many that the locks are judged for."""
+    floating: tuple[Floating, ...] = ()
+    """What an installer would add to the locks on the target, as far as package indexes were asked."""
 
     @property
     def all_rows(self) -> tuple[Row | CondaRow, ...]:

@@ -5,9 +5,10 @@ Everything here may touch files, daemons and registries; what it calls in betwee
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from os import PathLike, fspath
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from driftscan import lock as lock_formats
 from driftscan import rules
@@ -23,6 +24,9 @@ from driftscan.finding import Report, Severity, TargetInput
 from driftscan.graph import DependencyGraph
 from driftscan.model.inventory import Inventory
 from driftscan.model.lock import Lock, Request
+
+if TYPE_CHECKING:
+    from driftscan.api.online import Online
 
 __all__ = ["check", "compare", "convert", "inspect", "open_target", "read_lock", "survey", "take_inventory"]
 
@@ -101,15 +105,24 @@ def check(
     lock_format: str | None = None,
     offline: bool = False,
     cache: bool = True,
+    online: bool = False,
+    index_urls: Sequence[str] = (),
+    warn: Callable[[str], None] | None = None,
 ) -> Report:
     """What `locks`, taken as one, leave open, and whether they can be installed on a target.
 
     The target is the image that `target` names, or the `python` version on the `python_platform`; without either, all
     targets that the locks' markers tell apart. `request` is the part of the locks that is meant, None for all of it.
-    The rest is as for `compare`. Raises DriftscanError where something cannot be read.
+    With `online`, package indexes are asked what the locks leave open: `index_urls`, or else those that the locks name,
+    or else those that this machine is set up to use; `warn` is told of indexes that are not secured. The rest is as for
+    `compare`. Raises DriftscanError where something cannot be read.
     """
     if not locks:
         raise UsageError("there is no lock to check")
+    if online and offline:
+        raise UsageError("a package index cannot be asked offline", hint="leave --online or --offline out")
+    if index_urls and not online:
+        raise UsageError("an index is only asked with --online", hint="add --online")
     parsed = [read_lock(path, lock_format) for path in locks]
     requests.check_rules([*select, *ignore])
     judged = checking.place(
@@ -121,14 +134,24 @@ def check(
         offline=offline,
         cache=cache,
     )
-    return checking.check(
-        parsed,
-        request=requests.resolved(request, parsed) if request is not None else None,
-        judged=judged,
-        select=select,
-        ignore=ignore,
-        fail_on=fail_on,
-    )
+    with _online(parsed, judged, index_urls, warn) if online else nullcontext() as asked:
+        return checking.check(
+            parsed,
+            request=requests.resolved(request, parsed) if request is not None else None,
+            judged=judged,
+            select=select,
+            ignore=ignore,
+            fail_on=fail_on,
+            online=asked,
+        )
+
+
+def _online(
+    locks: Sequence[Lock], judged: checking.Place, urls: Sequence[str], warn: Callable[[str], None] | None
+) -> Online:
+    from driftscan.api.online import Online
+
+    return Online(locks, target=judged.target, asked=urls, warn=warn)
 
 
 def convert(

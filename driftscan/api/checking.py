@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from driftscan import rules
 from driftscan.api.scanning import default_environment, described, open_target, take_inventory
@@ -19,6 +19,9 @@ from driftscan.model.target import Target
 from driftscan.platforms import target as named_target
 from driftscan.rules.wheels import all_files_are_named
 from driftscan.witnesses import in_words, witnesses
+
+if TYPE_CHECKING:
+    from driftscan.api.online import Online
 
 _FAMILY = "LK"
 
@@ -70,19 +73,22 @@ def check(
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     fail_on: Severity | None = Severity.ERROR,
+    online: Online | None = None,
 ) -> Report:
     """What `locks`, taken as one, leave open, and whether they can be installed where they are `judged` for.
 
     Without a `request` all extras, groups and members count, conflicting ones one after the other; without a target all
     the targets that the locks' markers tell apart. `select`, `ignore` and `fail_on` are as for a comparison.
+    `online` asks package indexes for what the locks leave open.
     """
-    graph = DependencyGraph.build(locks)
     requests = [request] if request is not None else list(everything(locks))
-    comparisons = [
-        _comparison(graph, locks, each, place, example)
-        for place, example in _targets(locks, judged)
-        for each in requests
-    ]
+    # The markers of an index are no sign of what the locks are made for.
+    targets = list(_targets(locks, judged))
+    locks = locks if online is None else [online.told(lock) for lock in locks]
+    graph = DependencyGraph.build(locks)
+    comparisons = [_comparison(graph, locks, each, place, example) for place, example in targets for each in requests]
+    if online is not None:
+        comparisons = list(map(online.followed, comparisons))
     findings = [
         finding
         for comparison in comparisons
@@ -95,7 +101,7 @@ def check(
         judged_for=judged.words,
         locked=len({row.name for comparison in comparisons for row in comparison.all_rows}),
         findings=_distinct(findings),
-        unchecked=tuple(_unchecked(comparisons, judged)),
+        unchecked=(*_unchecked(comparisons, judged), *(online.unchecked if online is not None else ())),
         fail_on=fail_on,
     )
 

@@ -7,6 +7,7 @@ from typing import Unpack
 import click
 
 from driftscan import api
+from driftscan.cli.errors import warn
 from driftscan.cli.options import (
     MarkerOptions,
     OutputOptions,
@@ -30,12 +31,18 @@ from driftscan.report import FORMATS
 
 class _Options(SelectionOptions, MarkerOptions, TargetOptions, RuleOptions, OutputOptions):
     target: str | None
+    online: bool
+    index_url: tuple[str, ...]
 
 
 @click.command(short_help="Check locks alone.")
 @click.argument("locks", nargs=-1, metavar="LOCK...")
 @click.option("--for", "target", metavar="TARGET", help="Whether they can be installed on this image.")
 @marker_options
+@click.option("--online", is_flag=True, help="Ask the package index what the locks leave open.")
+@click.option(
+    "--index-url", multiple=True, metavar="URL", help="Ask this index. [default: the lock's, or pip's] Repeatable."
+)
 @selection_options
 @target_options
 @rule_options
@@ -47,11 +54,13 @@ def check(context: click.Context, locks: tuple[str, ...], **options: Unpack[_Opt
 
     Several LOCKs are taken as one. Without further options all extras and groups are looked at, for all Pythons and
     platforms that the lock's markers tell apart; --for, or --python and --python-platform, ask whether the lock can be
-    installed there.
+    installed there. --online asks the package index what a lock does not record: which projects its packages require
+    that it does not pin, and which files its hashes are of. Nothing is built.
 
     \b
     driftscan check uv.lock
     driftscan check requirements.txt --for python-base:3.12
+    driftscan check requirements.txt --online
     driftscan check poetry.lock --python 3.13 --python-platform linux/arm64
     """
     if not locks:
@@ -70,6 +79,9 @@ def check(context: click.Context, locks: tuple[str, ...], **options: Unpack[_Opt
         lock_format=options["lock_format"],
         offline=options["offline"],
         cache=not options["no_cache"],
+        online=options["online"],
+        index_urls=options["index_url"],
+        warn=warn,
     )
     write(FORMATS, report, options)
     context.exit(exit_code(report))

@@ -70,12 +70,17 @@ def _unexpected(error: BaseException, arguments: Sequence[str]) -> None:
     )
 
 
-def _say(message: str, hint: str | None) -> None:
+def warn(message: str) -> None:
+    """Say something on stderr that does not end the run."""
+    _say(message, None, "warning", "yellow")
+
+
+def _say(message: str, hint: str | None, level: str = "error", shade: str = "red") -> None:
     from driftscan.cli.output import colored
     from driftscan.report.escape import plain
 
     color = colored(sys.stderr)
-    lines = [f"driftscan: {click.style('error', fg='red', bold=True) if color else 'error'}: {plain(message)}"]
+    lines = [f"driftscan: {click.style(level, fg=shade, bold=True) if color else level}: {plain(message)}"]
     if hint:
         lines.append(f"{click.style('hint', fg='cyan') if color else 'hint'}: {plain(hint)}")
     try:

@@ -49,7 +49,7 @@ class Start(NamedTuple):
 
 
 class Required(NamedTuple):
-    """One line of metadata. `text` is the line without its marker; `url` where it names a place."""
+    """One line of metadata. `text` is it without its marker; `url` where it names a place."""
 
     name: NormalizedName
     specifier: SpecifierSet
@@ -83,12 +83,13 @@ def parse_requirement(line: str) -> Required | None:
         requirement = Requirement(line)
     except (InvalidRequirement, RecursionError):
         return None
+    marker, requirement.marker = requirement.marker, None
     return Required(
         name=canonicalize_name(requirement.name),
         specifier=requirement.specifier,
         extras=frozenset(map(canonicalize_name, requirement.extras)),
-        marker=str(requirement.marker) if requirement.marker is not None else None,
-        text=line.split(";")[0].strip(),
+        marker=str(marker) if marker is not None else None,
+        text=str(requirement),
         url=requirement.url,
     )
 

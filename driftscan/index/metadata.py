@@ -39,7 +39,7 @@ def parse(data: bytes, name: NormalizedName, version: Version, *, is_source: boo
     if is_source:
         dynamic = {field.lower() for field in fields.get("dynamic", ())}
         if (int(match[1]), int(match[2])) < _RELIABLE or "requires-dist" in dynamic:
-            raise PackageIndexError("it is a source distribution, and only a build of it tells what it requires")
+            raise PackageIndexError("only a build of this source distribution tells its requirements")
     return Metadata(tuple(fields.get("requires_dist", ())), fields.get("requires_python"))
 
 

@@ -48,6 +48,7 @@ def _unpinned_transitive(comparison: Comparison) -> Iterator[Draft]:
             hint=_way_out(comparison, demand.package, name),
         )
     yield from _dangling(comparison, frozenset(demanded))
+    yield from _floating(comparison, frozenset(demanded))
 
 
 def _is_constrained(comparison: Comparison, name: NormalizedName, found: Sequence[Distribution]) -> bool:
@@ -80,6 +81,23 @@ def _dangling(comparison: Comparison, reported: frozenset[NormalizedName]) -> It
             package=dependency.name,
             chain=(*chain(comparison, package.id), str(dependency.name)),
             location=location(comparison, package),
+        )
+
+
+def _floating(comparison: Comparison, reported: frozenset[NormalizedName]) -> Iterator[Draft]:
+    """What package indexes say that locked packages require, directly or by way of others that would float in."""
+    for found in comparison.floating:
+        if found.name in reported:
+            continue
+        package = comparison.selection.packages[found.start]
+        where = f" on targets such as {comparison.example}" if found.is_conditional and comparison.example else ""
+        today = f"; {found.newest} would be installed today" if found.newest is not None else ""
+        yield Draft(
+            message=f"{found.by} requires {found.requirement}{where}, and the lock does not pin it{today}",
+            package=found.name,
+            chain=found.chain,
+            location=location(comparison, package),
+            hint=_way_out(comparison, package, found.name),
         )
 
 
@@ -248,7 +266,8 @@ RULES = (
         severity=Severity.ERROR,
         summary="a locked package requires it, and the lock does not pin it",
         why="The installer chooses its version on the day of the build.",
-        evidence="the lock's own edges, and METADATA of the distributions that are installed as locked",
+        evidence="the lock's own edges, METADATA of the distributions that are installed as locked, and those that "
+        "a package index has of the pinned releases",
         remedy="lock all requirements with their dependencies",
         check=_unpinned_transitive,
     ),

@@ -117,7 +117,8 @@ class PackageIndex:
     def release(self, name: str, version: str, *requires: str, tag: str = "py3-none-any", **entry: object) -> str:
         """A wheel whose metadata stand beside it; the sha256 of the wheel."""
         text = metadata(name, version, *requires)
-        return self.add(f"{name}-{version}-{tag}.whl", wheel(name, version, text), metadata=text, **entry)
+        data = wheel(name, version, text, {f"{name}/tag.py": tag.encode()})
+        return self.add(f"{name}-{version}-{tag}.whl", data, metadata=text, **entry)
 
     def paths(self) -> list[str]:
         return [asked.path for asked in self.asked]
