@@ -14,6 +14,7 @@ from posixpath import basename
 from packaging.utils import NormalizedName, canonicalize_name
 
 from driftscan.errors import LockError
+from driftscan.lock.conda_lock_source import Pin, compare_with_sources
 from driftscan.lock.conda_names import PLATFORM_MARKERS, conda_file, conda_package, is_virtual
 from driftscan.lock.document import Document, clean_url, url_filename
 from driftscan.lock.yaml_document import YamlList, YamlMap, load_yaml
@@ -72,6 +73,7 @@ def parse(document: Document) -> Lock:
         extras=frozenset(scope.name for scope in scopes if scope.kind is ScopeKind.EXTRA),
         groups=groups,
         default_groups=groups,
+        sources=tuple(compare_with_sources(document, data, map(_pin, entries))),
         unchecked=tuple(_unknown_platforms(entries, document.name)),
     )
 
@@ -134,6 +136,10 @@ def _entry(item: YamlMap, name: str) -> _Entry:
         line=item.line,
         where=where,
     )
+
+
+def _pin(entry: _Entry) -> Pin:
+    return Pin(entry.manager, entry.platform, entry.name, entry.version)
 
 
 def _hashes(value: object, where: str) -> Iterator[Hash]:
