@@ -10,6 +10,7 @@ has) and counts for each format; a tool that is not installed is skipped. Exits 
 from __future__ import annotations
 
 import argparse
+import logging
 import shutil
 import signal
 import sys
@@ -195,6 +196,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=60, help="for one file")
     parser.add_argument("--everything", action="store_true", help="print refusals and failures of the tools as well")
     arguments = parser.parse_args()
+    # Tools log what they think of old projects.
+    logging.disable()
     found = list(locks(arguments.folder, arguments.format))[: arguments.limit]
     wanted = (DIFFERS, REFUSED, FAILED) if arguments.everything else (DIFFERS,)
     counts = run(arguments.folder, found, arguments.seconds, wanted)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from packaging.markers import Marker
+from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -122,3 +123,20 @@ def run(command: Sequence[str], folder: Path, **settings: str) -> str | Refusal:
     done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, env=environment)
     words = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
     return Refusal(words[-1].strip()[:300]) if done.returncode else done.stdout
+
+
+def refusal(error: BaseException) -> Refusal:
+    words = str(error).strip().splitlines()
+    return Refusal(f"{type(error).__name__}: {words[0][:300] if words else ''}")
+
+
+def lines_answer(lines: Iterable[str]) -> Callable[[str], Iterable[str]]:
+    """Requirements that hold; editables are left out, and what has an address counts by its name."""
+    kept = [Requirement(line) for line in lines if line.strip() and not line.startswith(("-", "#", "."))]
+
+    def answer(name: str) -> Iterator[str]:
+        for each in kept:
+            if holds(each.marker, place(name).markers):
+                yield shown(each.name, None if each.url else str(each.specifier).removeprefix("=="))
+
+    return answer

@@ -6,14 +6,15 @@ one question, the plainest, since nothing is known of the lock's parts.
 
 from __future__ import annotations
 
-import json
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from importlib import import_module
+from contextlib import redirect_stderr
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
+from unittest.mock import patch
 
 from asking import (
     MOST,
@@ -25,14 +26,16 @@ from asking import (
     Refusal,
     evaluated,
     holds,
+    lines_answer,
     place,
     program,
+    refusal,
     requests,
     run,
     shown,
     targets,
 )
-from packaging.requirements import InvalidRequirement, Requirement
+from children import ask_pdm, ask_pipenv
 from packaging.tags import Tag
 from packaging.utils import (
     InvalidSdistFilename,
@@ -42,10 +45,11 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
-from driftscan.model.lock import Lock, Request
+from driftscan.model.lock import Request
 
 if TYPE_CHECKING:
     from packaging.markers import Environment
+    from poetry.utils.env import MockEnv
 
 
 class Oracle(NamedTuple):
@@ -67,7 +71,8 @@ def ask_uv(case: Case) -> Answers:
     asked += [Request(packages=frozenset({name})) for name in own[:MOST]] if len(own) > 1 else []
     for request in asked:
         exported = run([program("uv") or "uv", *_uv_arguments(request)], case.path.parent, **_UV_SETTINGS)
-        yield from evaluated(case.lock, request, exported if isinstance(exported, Refusal) else _uv_answer(exported))
+        answer = exported if isinstance(exported, Refusal) else lines_answer(exported.splitlines())
+        yield from evaluated(case.lock, request, answer)
 
 
 _UV_SETTINGS = {"UV_OFFLINE": "1", "UV_PYTHON": sys.executable, "UV_PYTHON_DOWNLOADS": "never", "UV_NO_CACHE": "1"}
@@ -75,7 +80,8 @@ _UV_SETTINGS = {"UV_OFFLINE": "1", "UV_PYTHON": sys.executable, "UV_PYTHON_DOWNL
 
 def _uv_arguments(request: Request) -> list[str]:
     return [
-        *("export", "--frozen", "--quiet", "--no-header", "--no-emit-workspace", "--format", "pylock.toml"),
+        *("export", "--frozen", "--quiet", "--no-header", "--no-emit-workspace", "--no-hashes", "--no-annotate"),
+        *("--format", "requirements-txt"),
         *(f"--extra={each}" for each in sorted(request.extras)),
         *(f"--group={each}" for each in sorted(request.groups)),
         *(f"--package={each}" for each in sorted(request.packages)),
@@ -84,56 +90,64 @@ def _uv_arguments(request: Request) -> list[str]:
     ]
 
 
-def _uv_answer(exported: str) -> Callable[[str], Iterable[str]]:
-    packages = tomllib.loads(exported).get("packages", [])
-
-    def answer(name: str) -> Iterator[str]:
-        for package in packages:
-            direct = {"vcs", "directory", "archive"} & package.keys()
-            if not package.get("directory", {}).get("editable") and holds(package.get("marker"), place(name).markers):
-                yield shown(package["name"], None if direct else package["version"])
-
-    return answer
-
-
 def ask_poetry(case: Case) -> Answers:
+    """What `poetry install` decides to install; it is asked for each target, since it resolves older locks anew."""
+    for name in targets(case.lock):
+        for request in requests(case.lock):
+            try:
+                answer: Answer = _poetry_answer(case, name, request)
+            except Exception as error:  # noqa: BLE001  # any crash of the judge is its refusal
+                answer = refusal(error)
+            yield Question(name, request), answer
+
+
+def _poetry_answer(case: Case, name: str, request: Request) -> frozenset[str]:
     from cleo.io.null_io import NullIO
     from poetry.factory import Factory
+    from poetry.installation.executor import Executor
+    from poetry.installation.installer import Installer
+    from poetry.repositories.installed_repository import InstalledRepository
 
-    exporting = import_module("poetry_plugin_export.exporter")
-    for request in requests(case.lock):
-        groups = (
-            {"main"} | request.groups | (case.lock.default_groups if request.default_groups and case.lock else set())
-        )
-        extras = case.lock.extras if case.lock and request.all_extras else request.extras
-        try:
-            exporter = exporting.Exporter(Factory().create_poetry(case.path.parent, disable_plugins=True), NullIO())
-            exporter.with_hashes(False).with_urls(False)
-            exporter.only_groups(sorted(map(canonicalize_name, groups)))
-            exporter.with_extras(sorted(map(canonicalize_name, extras)))
-            exporter.export("requirements.txt", case.path.parent, "exported.txt")
-            answer = _lines_answer((case.path.parent / "exported.txt").read_text().splitlines())
-        except Exception as error:  # noqa: BLE001  # any crash of the judge is its refusal
-            yield from evaluated(case.lock, request, _refusal(error))
-        else:
-            yield from evaluated(case.lock, request, answer)
+    project = Factory().create_poetry(case.path.parent, disable_plugins=True)
+    environment = _poetry_environment(name)
+    executor = Executor(environment, project.pool, project.config, NullIO())
+    installer = Installer(
+        *(NullIO(), environment, project.package, project.locker, project.pool, project.config),
+        installed=InstalledRepository(),
+        executor=executor,
+    )
+    # Folders are not there, and whether the lock is stale is another question.
+    installer.skip_directory()
+    if request.groups or not request.default_groups:
+        groups = {"main", *request.groups, *(case.lock.default_groups if case.lock and request.default_groups else ())}
+        installer.only_groups(sorted(map(canonicalize_name, groups)))
+    extras = case.lock.extras if case.lock and request.all_extras else request.extras
+    installer.extras(sorted(extras))
+    with patch.object(executor, "execute", return_value=0) as execute, patch.object(project.locker, "is_fresh"):
+        installer.run()
+    chosen = [each.package for each in execute.call_args.args[0] if each.job_type == "install" and not each.skipped]
+    return frozenset(
+        shown(each.name, None if each.source_type in _DIRECT else str(each.version))
+        for each in chosen
+        if each.source_type != "file"
+    )
 
 
-def _refusal(error: BaseException) -> Refusal:
-    words = str(error).strip().splitlines()
-    return Refusal(f"{type(error).__name__}: {words[0][:300] if words else ''}")
+_DIRECT = ("git", "url")
 
 
-def _lines_answer(lines: Iterable[str]) -> Callable[[str], Iterable[str]]:
-    """Requirements that hold; editables are left out, and what has an address counts by its name."""
-    kept = [Requirement(line) for line in lines if line.strip() and not line.startswith(("-", "#", "."))]
+def _poetry_environment(name: str) -> MockEnv:
+    from poetry.utils.env import MockEnv
 
-    def answer(name: str) -> Iterator[str]:
-        for each in kept:
-            if holds(each.marker, place(name).markers):
-                yield shown(each.name, None if each.url else str(each.specifier).removeprefix("=="))
-
-    return answer
+    markers = place(name).markers
+    major, minor, patch_ = map(int, markers["python_full_version"].split("."))
+    return MockEnv(
+        (major, minor, patch_),
+        platform=markers["sys_platform"],
+        platform_machine=markers["platform_machine"],
+        os_name=markers["os_name"],
+        marker_env=dict(markers),
+    )
 
 
 def ask_packaging(case: Case) -> Answers:
@@ -142,7 +156,7 @@ def ask_packaging(case: Case) -> Answers:
     try:
         judge = Pylock.from_dict(tomllib.loads(case.path.read_text()))
     except (ValueError, PylockValidationError, PylockUnsupportedVersionError) as error:
-        yield from evaluated(case.lock, Request(), _refusal(error))
+        yield from evaluated(case.lock, Request(), refusal(error))
         return
     for name in targets(case.lock):
         for request in requests(case.lock):
@@ -174,7 +188,7 @@ def _packaging_answer(judge: object, name: str, request: Request) -> Answer:
             if not (package.directory and package.directory.editable):
                 found.add(label(package, file))
     except PylockSelectError as error:
-        return _refusal(error)
+        return refusal(error)
     return frozenset(found)
 
 
@@ -192,118 +206,29 @@ def ask_pip(case: Case) -> Answers:
     from pip._internal.req.req_file import parse_requirements
 
     try:
-        parsed = [each for each in parse_requirements(str(case.path), session=PipSession()) if not each.constraint]
+        with redirect_stderr(StringIO()):
+            parsed = [each for each in parse_requirements(str(case.path), session=PipSession()) if not each.constraint]
         found = [install_req_from_parsed_requirement(each) for each in parsed]
     except (Exception, SystemExit) as error:  # noqa: BLE001  # any crash of the judge is its refusal
-        yield from evaluated(case.lock, Request(), _refusal(error))
+        yield from evaluated(case.lock, Request(), refusal(error))
         return
 
     def answer(name: str) -> Iterator[str]:
+        loose: dict[str, list[str]] = {}
         for each in found:
-            # The markers are of a class that pip brings along.
-            local = each.link is not None and each.link.is_file
-            if each.name and not local and holds(str(each.markers or ""), place(name).markers):
-                yield shown(each.name, None if each.link else str(each.specifier).removeprefix("=="))
+            if (
+                each.name
+                and not (each.link and each.link.is_file)
+                and holds(str(each.markers or ""), place(name).markers)
+            ):
+                if each.link or each.is_pinned:
+                    yield shown(each.name, None if each.link else str(each.specifier).removeprefix("=="))
+                else:
+                    loose.setdefault(canonicalize_name(each.name), []).append(str(each.specifier))
+        # All that is said of one project holds together.
+        yield from (shown(project, ",".join(filter(None, said))) for project, said in loose.items())
 
     yield from evaluated(case.lock, Request(), answer)
-
-
-PDM = """
-import json, sys
-from pdm.cli.actions import resolve_candidates_from_lockfile
-from pdm.cli.filters import GroupSelection
-from pdm.core import Core
-from pdm.environments.base import BaseEnvironment
-from pdm.models.markers import EnvSpec
-from pdm.models.python import PythonInfo
-
-BaseEnvironment._build_session = lambda self, *args, **kwargs: None  # nothing is fetched to resolve from a lock
-for python, platform, selection in json.loads(sys.argv[1]):
-    try:
-        project = Core().create_project(".")
-        project._python = PythonInfo.from_path(sys.executable)
-        groups = list(GroupSelection(project, **selection))
-        known = project._resolve_dependencies(list(groups))
-        required = [each for group in groups for each in project.get_dependencies(group, known)]
-        spec = EnvSpec.from_spec(python, platform, "cpython")
-        found = resolve_candidates_from_lockfile(project, required, groups=groups, env_spec=spec).values()
-        kept = [each for each in found if not each.req.editable]
-        print(json.dumps([[each.name, each.version if each.req.is_named else None] for each in kept]))
-    except Exception as error:
-        print(json.dumps(f"{type(error).__name__}: {str(error)[:300]}"))
-"""
-_PDM_PLATFORMS = {
-    "linux": "linux",
-    "windows": "windows_amd64",
-    "macos": "macos_arm64",
-    "linux/arm64": "manylinux_2_28_aarch64",
-}
-
-
-def ask_pdm(case: Case) -> Answers:
-    asked = [Question(name, request) for name in targets(case.lock) for request in requests(case.lock)]
-    specs = [_pdm_question(each, case.lock) for each in asked]
-    yield from _in_child(PDM, case.path.parent, asked, specs)
-
-
-def _pdm_question(question: Question, lock: Lock | None) -> list[object]:
-    python, platform = question.target.split(" ")
-    request = question.request
-    extras = sorted(lock.extras if lock and request.all_extras else request.extras)
-    groups = request.groups | (lock.default_groups if lock and request.default_groups else frozenset())
-    development = groups - (lock.extras if lock else frozenset())
-    # With --prod, PDM takes no dependency group by name; without it, the named ones alone.
-    selection = {"dev": None if development else False, "groups": [*extras, *sorted(groups)]}
-    return [f"=={python}", _PDM_PLATFORMS[platform], {} if request == Request() else selection]
-
-
-def _in_child(script: str, folder: Path, asked: Sequence[Question], specs: Sequence[object]) -> Answers:
-    """A line of JSON for each question, from a Python process of its own: [name, version or null]..., or a reason."""
-    printed = run([sys.executable, "-W", "ignore", "-c", script, json.dumps(specs)], folder, **_CHILD_SETTINGS)
-    lines = [] if isinstance(printed, Refusal) else printed.splitlines()
-    for position, question in enumerate(asked):
-        if isinstance(printed, Refusal) or position >= len(lines):
-            yield question, printed if isinstance(printed, Refusal) else Refusal("it ended early")
-            continue
-        found = json.loads(lines[position])
-        yield question, Refusal(found) if isinstance(found, str) else frozenset(shown(*pair) for pair in found)
-
-
-_CHILD_SETTINGS = {"PDM_CHECK_UPDATE": "0", "PDM_IGNORE_SAVED_PYTHON": "1", "PIPENV_IGNORE_VIRTUALENVS": "1"}
-
-PIPENV = """
-import contextlib, io, json, sys
-from pipenv.project import Project
-from pipenv.routines.requirements import generate_requirements
-
-for categories in json.loads(sys.argv[1]):
-    printed = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
-            generate_requirements(Project(), categories=categories, include_index=False)
-        print(json.dumps(printed.getvalue()))
-    except Exception as error:
-        print(json.dumps([f"{type(error).__name__}: {str(error)[:300]}"]))
-"""
-
-
-def ask_pipenv(case: Case) -> Answers:
-    asked = requests(case.lock)
-    names = {"develop": "dev-packages"}
-    specs = [" ".join(["packages", *(names.get(each, each) for each in sorted(one.groups))]) for one in asked]
-    printed = run(
-        [sys.executable, "-W", "ignore", "-c", PIPENV, json.dumps(specs)], case.path.parent, **_CHILD_SETTINGS
-    )
-    lines = [] if isinstance(printed, Refusal) else printed.splitlines()
-    for request, line in zip(asked, lines, strict=False):
-        found = json.loads(line)
-        try:
-            answer = Refusal(found[0]) if isinstance(found, list) else _lines_answer(found.splitlines())
-        except InvalidRequirement as error:
-            answer = _refusal(error)
-        yield from evaluated(case.lock, request, answer)
-    if isinstance(printed, Refusal):
-        yield from evaluated(case.lock, Request(), printed)
 
 
 def ask_rattler(case: Case) -> Answers:
@@ -312,7 +237,7 @@ def ask_rattler(case: Case) -> Answers:
     try:
         judge = LockFile.from_path(case.path)
     except Exception as error:  # noqa: BLE001  # rattler raises plain exceptions
-        yield Question(TARGETS[0], Request()), _refusal(error)
+        yield Question(TARGETS[0], Request()), refusal(error)
         return
     for name, environment in judge.environments():
         for platform in environment.platforms():
@@ -322,7 +247,6 @@ def ask_rattler(case: Case) -> Answers:
 
 
 def _is_local(location: str) -> bool:
-    """Folders and archives beside the lock; what has an address, or a path alone."""
     return "://" not in location or location.startswith("file:")
 
 
@@ -333,7 +257,7 @@ def _rattler_label(package: object) -> str:
         record = package.package_record
         return shown(package.name, str(record.version) if record else None)
     assert isinstance(package, PypiLockedPackage)  # noqa: S101  # for the type checker
-    return shown(package.name, package.version)
+    return shown(package.name, None if package.location.startswith("git+") else package.version)
 
 
 def ask_rattler_explicit(case: Case) -> Answers:
@@ -343,7 +267,7 @@ def ask_rattler_explicit(case: Case) -> Answers:
     try:
         packages = ExplicitEnvironmentSpec.from_path(case.path).packages
     except Exception as error:  # noqa: BLE001  # rattler raises plain exceptions
-        yield question, _refusal(error)
+        yield question, refusal(error)
         return
     yield question, frozenset(conda_label(each.url) for each in packages)
 
@@ -387,8 +311,8 @@ def _pip_label(line: str) -> str:
 
 
 ORACLES: Mapping[str, Oracle] = {
-    "uv": Oracle("uv", ask_uv, "uv"),
-    "poetry": Oracle("poetry", ask_poetry, "poetry_plugin_export"),
+    "uv": Oracle("uv", ask_uv, "uv", names_local=False),
+    "poetry": Oracle("poetry", ask_poetry, "poetry", names_local=False),
     "pylock": Oracle("packaging", ask_packaging, "packaging"),
     "pdm": Oracle("pdm", ask_pdm, "pdm"),
     "pipfile": Oracle("pipenv", ask_pipenv, "pipenv", names_local=False),
