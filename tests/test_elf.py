@@ -9,17 +9,19 @@ import sysconfig
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
-from elftools.elf.gnuversions import GNUVerNeedSection
+from elftools.elf.gnuversions import GNUVerDefSection, GNUVerNeedSection
+from elftools.elf.sections import SymbolTableSection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftscan import elf
-from driftscan.model.image import ElfFacts, VersionNeed
+from driftscan.elf.symbols import digest, digests
+from driftscan.model.image import ElfFacts, SymbolFacts, VersionNeed
 from tests.builders.elves import Elf
 
 LIBRARY = Elf(
@@ -194,7 +196,38 @@ def oracle(path: Path) -> ElfFacts:
                 for library, versions in section.iter_versions()
                 for version in versions
             ),
+            version_defs=tuple(
+                str(next(names).name)
+                for section in file.iter_sections()
+                if isinstance(section, GNUVerDefSection)
+                for definition, names in section.iter_versions()
+                if not definition.entry.vd_flags & 1
+            ),
+            symbols=symbols(cast("SymbolTableSection | None", file.get_section_by_name(".dynsym"))),
         )
+
+
+def symbols(section: SymbolTableSection | None) -> SymbolFacts | None:
+    """Of ordinary files: none of them is of torch or its extensions."""
+    if section is None:
+        return None
+    entries = [(symbol.name, symbol.entry) for symbol in section.iter_symbols()]
+    defined = {name for name, entry in entries if entry.st_shndx != "SHN_UNDEF"}
+    needed = {name for name, entry in entries if entry.st_shndx == "SHN_UNDEF" and entry.st_info.bind == "STB_GLOBAL"}
+    python = {name for name in defined if name.startswith(("Py", "_Py"))}
+    modules = {name.removeprefix("PyInit_") for name in python if name.startswith("PyInit_")}
+    runtimes = {
+        runtime
+        for name in defined
+        for part, runtime in (("GOMP_parallel", "libgomp"), ("__kmpc_fork_call", "libomp"), ("openblas", "openblas"))
+        if name == part or (part == "openblas" and "openblas_get_config" in name)
+    }
+    return SymbolFacts(
+        modules=tuple(sorted(modules)),
+        python_needs=tuple(sorted(name for name in needed if name.startswith(("Py", "_Py")))),
+        python_exports=tuple(sorted(name for name in python if not name.startswith("PyInit_"))),
+        runtimes=tuple(sorted(runtimes)),
+    )
 
 
 def binaries() -> list[Path]:
@@ -213,3 +246,90 @@ def test_real_binaries_against_pyelftools() -> None:
         expected = oracle(path)
         assert elf.parse(data) == expected, path
         assert captured(data, 1 << 16) == expected, path
+
+
+MODULE = Elf(
+    needed=("libc10.so", "libc.so.6"),
+    exports=("PyInit__shop", "PyInit_other", "GOMP_parallel", "scipy_openblas_get_config64_", "plain"),
+    needs=("PyList_New", "_Py_Dealloc", "_ZN3c105ErrorC1Ev", "_ZNK2at6Tensor3dimEv", "malloc"),
+    weak_needs=("PyWeak_Gone",),
+    definitions=("SHOP_1.0", "SHOP_1.1"),
+    soname="libshop.so.1",
+)
+SYMBOLS = SymbolFacts(
+    modules=("_shop", "other"),
+    python_needs=("PyList_New", "_Py_Dealloc"),
+    torch_needs=("_ZN3c105ErrorC1Ev", "_ZNK2at6Tensor3dimEv"),
+    runtimes=("libgomp", "openblas"),
+)
+
+
+@pytest.mark.parametrize("wide", [True, False])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("gnu_hash", [True, False])
+@pytest.mark.parametrize("piece", [0, 1000])
+def test_symbols_and_version_definitions(wide: bool, order: str, gnu_hash: bool, piece: int) -> None:
+    data = replace(MODULE, wide=wide, order=order, gnu_hash=gnu_hash).build()
+    facts = captured(data, piece) if piece else elf.parse(data)
+    assert facts is not None
+    assert facts.symbols == SYMBOLS
+    assert facts.version_defs == ("SHOP_1.0", "SHOP_1.1")
+
+
+def test_what_an_interpreter_exports() -> None:
+    facts = elf.parse(Elf(exports=("PyList_New", "_Py_Dealloc", "PyInit_array", "main")).build())
+    assert facts is not None
+    assert facts.symbols == SymbolFacts(modules=("array",), python_exports=("PyList_New", "_Py_Dealloc"))
+
+
+def test_libraries_of_torch_keep_digests_of_what_they_export() -> None:
+    names = ("_ZN3c105ErrorC1Ev", "_ZN5torch3jit4loadEv", "_ZN2at4_ops3addEv", "memcpy", "_Z3foov")
+    made = Elf(soname="libtorch_cpu.so", needed=("libc10.so",), exports=names, needs=("_ZN3c104warnEv",))
+    facts = elf.parse(made.build())
+    assert facts is not None
+    assert facts.symbols is not None
+    assert facts.symbols.torch_needs == ()
+    assert digests(facts.symbols.torch_exports) == {digest(name) for name in names[:3]}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        MODULE.build()[:-4],
+        replace(MODULE, gnu_hash=True).build()[:-4],
+        replace(MODULE, gnu_hash=True).build()[:-40],
+        MODULE.build()[:-100],
+    ],
+    ids=["hash table", "chain", "bucket", "symbols"],
+)
+def test_a_symbol_table_that_is_cut_off_is_unknown(data: bytes) -> None:
+    facts = elf.parse(data)
+    assert facts is not None
+    assert facts.dynamic_known
+    assert facts.needed == ("libc10.so", "libc.so.6")
+    assert facts.symbols is None or facts.symbols == SYMBOLS
+
+
+STRINGS = (
+    "-march=native",
+    "NumPy C-API version 0x%x (NumPy 1.23",
+    "numpy._core._multiarray_umath",
+    "numpy.core._multiarray_umath",
+)
+
+
+@pytest.mark.parametrize("piece", [7, 1000, 1 << 20])
+def test_telling_strings(piece: int) -> None:
+    data = (
+        b"\0numpy.core._multiarray_umath\0x\0numpy._core._multiarray_umath\0numpy.core.multiarray_extra\0"
+        b"module was compiled against NumPy C-API version 0x%x (NumPy 1.23) but -march=loaded"
+    )
+    made = Elf(data=data, debug=b"GNU C17 -O2 -march=native -g\0numpy.core.multiarray\0", code=70_000).build()
+    capture = elf.Capture(1 << 20, strings=True)
+    for start in range(0, len(made), piece):
+        capture.feed(made[start : start + piece])
+    facts = capture.facts()
+    assert facts is not None
+    assert facts.strings == STRINGS
+    assert elf.parse(made, strings=True) == facts
+    assert elf.parse(made) == facts._replace(strings=())

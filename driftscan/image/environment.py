@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from driftscan.elf import ldcache
 from driftscan.errors import NotFoundError
 from driftscan.image.files import Collector
 from driftscan.image.limits import Limits
@@ -28,7 +29,10 @@ _SYSTEM_FILES = (
     "var/lib/dpkg/status",
     "lib/apk/db/installed",
     "usr/lib/apk/db/installed",
+    "etc/ld.so.cache",
 )
+_LIBRARY_FOLDERS = ("lib", "lib64", "usr/lib", "usr/lib64", "usr/local/lib")
+_SHARED = re.compile(r"\.so(?:\.|$)")
 _LIBC = re.compile(r"libc\.so\.6|libc-2\.\d+\.so|ld-linux.*|ld-musl-.*|libc\.musl-.*")
 
 
@@ -46,6 +50,8 @@ def open_environment(rest: str, platform: str | None, limits: Limits) -> Image: 
         collector = Collector(_ROOT, wants, limits)
         for key in _system_files(collector):
             collector.add(key)
+        for key in _libraries(collector):
+            collector.note(key)
         _add_prefix(collector, prefix)
         for base in _bases(prefix):
             _add_interpreter(collector, base, with_packages=_inherits(prefix))
@@ -79,6 +85,17 @@ def _system_files(collector: Collector) -> Iterator[str]:
     for name in collector.names("var/lib/dpkg/info"):
         if name.endswith(".list") and "python" in name:
             yield f"var/lib/dpkg/info/{name}"
+
+
+def _libraries(collector: Collector) -> Iterator[str]:
+    """Where this machine's loader finds libraries; which ones there are is enough, and they are many."""
+    try:
+        cache = (_ROOT / "etc/ld.so.cache").read_bytes()
+    except OSError:
+        cache = b""
+    yield from (_key(Path(path)) for _, path in ldcache.read(cache))
+    for folder in _LIBRARY_FOLDERS:
+        yield from (f"{folder}/{name}" for name in collector.names(folder) if _SHARED.search(name))
 
 
 def _add_prefix(collector: Collector, prefix: Path) -> None:

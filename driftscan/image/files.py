@@ -63,6 +63,14 @@ class Collector:
                 at = [] if entry.target.startswith("/") else at[:-1]
                 parts += [part for part in reversed(entry.target.split("/")) if part not in ("", ".")]
 
+    def note(self, key: str) -> None:
+        """That something is at `key`, and where it leads; none of it is read."""
+        wants, self._wants = self._wants, lambda path, size: None  # noqa: ARG005
+        try:
+            self.add(key)
+        finally:
+            self._wants = wants
+
     def names(self, key: str) -> list[str]:
         """Sorted names in a folder; none where there is no folder."""
         try:
@@ -111,24 +119,27 @@ class Collector:
 
     def _read(self, path: Path, entry: Entry, keep: Keep) -> Entry:
         """Digest, content and ELF facts; a file that may not be read stays without, and so unchecked."""
-        digest = hashlib.sha256()
-        held: list[bytes] = []
-        room = max(keep.limit if entry.size <= keep.limit else 0, 4)
+        digest = hashlib.sha256() if keep.hashed else None
+        held: list[bytes] | None = [] if entry.size <= keep.limit else None
+        capture: elf.Capture | None = None
         try:
             # A file that was swapped for a link since it was looked at is not followed.
             with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123  # a descriptor
                 while piece := file.read(_PIECE):
-                    digest.update(piece)
-                    if not held and piece.startswith(b"\x7fELF"):
-                        room = max(room, self._limits.elf)
-                    if room > 0:
-                        held.append(piece[:room])
-                        room -= len(piece)
+                    if file.tell() == len(piece) and piece.startswith(b"\x7fELF"):
+                        capture = elf.Capture(self._limits.elf, strings=keep.strings)
+                    if digest is not None:
+                        digest.update(piece)
+                    if capture is not None:
+                        capture.feed(piece)
+                    if held is not None:
+                        held.append(piece)
         except OSError:
             return entry
-        data = b"".join(held)
         content = None
-        if entry.size <= keep.limit:
+        if held is not None:
+            data = b"".join(held)
             content = keep.reduce(data) if keep.reduce is not None else data
-        facts = elf.parse(data) if data.startswith(b"\x7fELF") else None
-        return entry._replace(sha256=digest.hexdigest(), content=content, elf=facts)
+        return entry._replace(
+            sha256=digest.hexdigest() if digest else None, content=content, elf=capture.facts() if capture else None
+        )

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
 import zstandard
 
-from driftscan.model.image import ElfFacts, Entry, EntryKind, LayerIndex, VersionNeed
+from driftscan.model.image import ElfFacts, Entry, EntryKind, LayerIndex, SymbolFacts, VersionNeed
 
-SCHEMA = 1
+SCHEMA = 2
 """To be raised with every change to what an index holds: to this file's form, or to what is kept of which file."""
 
 _MAGIC = b"driftscan layer index\n"
@@ -38,8 +39,21 @@ class StoredLayer:
     inflated: int
 
 
+_Symbols = tuple[list[str], list[str], list[str], list[str], str, list[str]]
 _Elf = tuple[
-    int, int, bool, str | None, bool, list[str], str | None, str | None, str | None, list[tuple[str, str, bool]]
+    int,
+    int,
+    bool,
+    str | None,
+    bool,
+    list[str],
+    str | None,
+    str | None,
+    str | None,
+    list[tuple[str, str, bool]],
+    list[str],
+    _Symbols | None,
+    list[str],
 ]
 
 
@@ -70,7 +84,7 @@ def encode(layer: StoredLayer) -> bytes:
         "targets": [entry.target for entry in entries],
         "hashes": [(at, entry.sha256) for at, entry in enumerate(entries) if entry.sha256 is not None],
         "contents": [(at, len(entry.content)) for at, entry in enumerate(entries) if entry.content is not None],
-        "elf": [(at, entry.elf) for at, entry in enumerate(entries) if entry.elf is not None],
+        "elf": [(at, _packed(entry.elf)) for at, entry in enumerate(entries) if entry.elf is not None],
         "whiteouts": sorted(layer.index.whiteouts),
         "opaque": sorted(layer.index.opaque),
         "inflated": layer.inflated,
@@ -126,7 +140,9 @@ def _contents(sizes: Sequence[tuple[int, int]], body: bytes, at: int) -> Iterato
 
 
 def _elf(facts: _Elf) -> ElfFacts:
-    machine, bits, little_endian, interpreter, known, needed, soname, rpath, runpath, needs = facts
+    machine, bits, little_endian, interpreter, known, needed, soname, rpath, runpath, needs, defs, symbols, strings = (
+        facts
+    )
     return ElfFacts(
         machine=machine,
         bits=bits,
@@ -138,4 +154,26 @@ def _elf(facts: _Elf) -> ElfFacts:
         rpath=rpath,
         runpath=runpath,
         version_needs=tuple(VersionNeed(*need) for need in needs),
+        version_defs=tuple(defs),
+        symbols=_symbols(symbols) if symbols is not None else None,
+        strings=tuple(strings),
+    )
+
+
+def _packed(facts: ElfFacts) -> tuple[object, ...]:
+    """As JSON can hold it; named tuples become lists by themselves."""
+    if facts.symbols is None:
+        return facts
+    return facts._replace(symbols=facts.symbols._replace(torch_exports=b64encode(facts.symbols.torch_exports).decode()))  # type: ignore[arg-type]
+
+
+def _symbols(packed: _Symbols) -> SymbolFacts:
+    modules, python_needs, python_exports, torch_needs, torch_exports, runtimes = packed
+    return SymbolFacts(
+        modules=tuple(modules),
+        python_needs=tuple(python_needs),
+        python_exports=tuple(python_exports),
+        torch_needs=tuple(torch_needs),
+        torch_exports=b64decode(torch_exports),
+        runtimes=tuple(runtimes),
     )

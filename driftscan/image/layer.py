@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from itertools import chain
 
 from driftscan import elf
 from driftscan.errors import ImageError
@@ -142,17 +143,15 @@ class _LayerReader:
                 self._alike[mode, size] = entry
         return entry
 
-    def _body(self, size: int, keep: Keep) -> tuple[str, bytes | None, ElfFacts | None]:
+    def _body(self, size: int, keep: Keep) -> tuple[str | None, bytes | None, ElfFacts | None]:
         """Digest, kept content and ELF facts of a body; no more of it in memory than these ask for."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256() if keep.hashed else None
         head = self._buffer.take(min(size, len(_ELF_MAGIC)))
-        digest.update(head)
-        capture = elf.Capture(self._limits.elf) if head == _ELF_MAGIC else None
-        if capture is not None:
-            capture.feed(head)
-        kept = [head] if size <= keep.limit else None
-        for piece in self._buffer.pieces(size - len(head)):
-            digest.update(piece)
+        capture = elf.Capture(self._limits.elf, strings=keep.strings) if head == _ELF_MAGIC else None
+        kept: list[bytes] | None = [] if size <= keep.limit else None
+        for piece in chain((head,), self._buffer.pieces(size - len(head))):
+            if digest is not None:
+                digest.update(piece)
             if kept is not None:
                 kept.append(piece)
             if capture is not None:
@@ -161,7 +160,7 @@ class _LayerReader:
         if kept is not None:
             data = b"".join(kept)
             content = keep.reduce(data) if keep.reduce is not None else data
-        return digest.hexdigest(), content, capture.facts() if capture is not None else None
+        return digest.hexdigest() if digest else None, content, capture.facts() if capture is not None else None
 
 
 def _path(name: bytes, limits: Limits) -> str:

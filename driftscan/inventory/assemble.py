@@ -11,6 +11,7 @@ from driftscan.inventory.conda import CondaPrefix
 from driftscan.inventory.distributions import Context, Found, Site, read_site
 from driftscan.inventory.environments import Place
 from driftscan.inventory.integrity import Checker, Verdict, combined
+from driftscan.inventory.linking import linked
 from driftscan.inventory.paths import shown
 from driftscan.inventory.survey import survey
 from driftscan.model.image import ImageConfig, LayerId
@@ -27,7 +28,7 @@ def take(rootfs: RootFS, config: ImageConfig, layers: tuple[LayerId, ...], *, pr
     context = Context(rootfs=rootfs, layers=layers, os_index=ospackages.read(rootfs))
     surveyed = survey(rootfs)
     places = environments.find(context, config, surveyed)
-    taken = _take_environments(context, places)
+    taken = _take_environments(context, places, config)
     choice = entrypoint.choose(rootfs, config, taken.environments, prefer)
     if prefer is not None and choice.position is None:
         raise _no_such(prefer, taken.environments)
@@ -63,7 +64,7 @@ class _Taken:
         self.stale = [path for site in known for path in site.stale]
 
 
-def _take_environments(context: Context, places: Sequence[Place]) -> _Taken:
+def _take_environments(context: Context, places: Sequence[Place], config: ImageConfig) -> _Taken:
     prefixes = {place.path: conda.read(context, place.path) for place in places if place.kind is EnvironmentKind.CONDA}
     owners = _conda_owners(prefixes.values())
     sites = {
@@ -75,7 +76,7 @@ def _take_environments(context: Context, places: Sequence[Place]) -> _Taken:
     own = {path for place in places for path in (*place.own, *place.inherited)}
     verdicts = {path: checker.check(site, unowned=path in own) for path, site in sites.items()}
     found = (_environment(place, sites, verdicts, prefixes.get(place.path, CondaPrefix())) for place in places)
-    return _Taken(found, sites.values())
+    return _Taken((linked(environment, context, config) for environment in found), sites.values())
 
 
 def _conda_owners(prefixes: Iterable[CondaPrefix]) -> Mapping[str, str]:

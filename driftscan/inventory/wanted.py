@@ -17,6 +17,8 @@ SMALL_LIMIT = MIB
 SCRIPT_LIMIT = MIB // 4
 
 _HASH_ONLY = Keep(0)
+_MODULE = Keep(0, strings=True)
+_LIBRARY = Keep(0, hashed=False)
 _SMALL = Keep(SMALL_LIMIT)
 _METADATA_FILES = {
     "METADATA": Keep(METADATA_LIMIT),
@@ -53,6 +55,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Keep], ...] = tuple(
             Keep(BINARY_LIMIT, probes.libc),
         ),
         (r"(?:.*/)?ld-linux[^/]*\.so\.\d|(?:.*/)?ld-2\.\d+\.so", _HASH_ONLY),
+        (r"etc/ld\.so\.cache", Keep(4 * MIB)),
+        (r"etc/ld-musl-[^/]+\.path", _SMALL),
         (r"(?:.*/)?[^/]+\.(?:pth|egg-link|egg-info)", _SMALL),
         (r"(?:.*/)?torch/version\.py|usr/local/cuda[^/]*/version\.json", _SMALL),
         (r"(?:.*/)?(?:Dockerfile|Containerfile)(?:\.[^/]+)?|(?:.*/)?pylock\.[^/]+\.toml", _SMALL),
@@ -62,6 +66,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Keep], ...] = tuple(
 )
 # uv links installed files from its cache, and a layer may hold the cache's name for a file first.
 _SITE = re.compile(r"(?:.*/)?(?:(?:site|dist)-packages|archive-v\d+)/.*")
+_SHARED = re.compile(r"(?:.*/)?[^/]+\.so(?:\.[\w.+-]+)?")
 _SYSTEM = re.compile(r"(?:usr/(?:share|include|lib\w*|src)|etc|lib\w*|var)/.*")
 
 
@@ -69,7 +74,8 @@ def wants(path: str, size: int) -> Keep | None:
     """What to keep of the file at `path` (no leading slash) that is `size` bytes long; None: nothing but its entry.
 
     Files are hashed even where their content is not kept, except where only the operating system puts any: packages
-    can be installed into any folder (`pip install --target`), and its RECORD is known only when all has gone by.
+    can be installed into any folder (`pip install --target`), and its RECORD is known only when all has gone by. Of
+    the operating system's libraries the ELF facts are kept, since extension modules need them.
     """
     if path.endswith(".pyc"):
         return None
@@ -77,8 +83,9 @@ def wants(path: str, size: int) -> Keep | None:
     if keep is not None and (size <= keep.limit or keep.limit == 0):
         return keep
     if keep is not None or not _SYSTEM.fullmatch(path) or _SITE.fullmatch(path):
-        return _HASH_ONLY
-    return None
+        # What is called lib… is no module to import, and nearly all of the bytes.
+        return _MODULE if path.endswith(".so") and not basename(path).startswith("lib") else _HASH_ONLY
+    return _LIBRARY if _SHARED.fullmatch(path) else None
 
 
 def _content(path: str) -> Keep | None:

@@ -50,12 +50,31 @@ class VersionNeed(NamedTuple):
     weak: bool
 
 
+class SymbolFacts(NamedTuple):
+    """What the dynamic symbols of a file tell about how it fits to others. All names are sorted.
+
+    `modules` are the Python modules that it is to be imported as (`x` where it exports `PyInit_x`). `python_needs` are
+    functions and data of the Python C API that it cannot do without, `python_exports` those that it provides.
+    `torch_needs` are the names of torch's C++ symbols that an extension of torch needs; `torch_exports` holds 8-byte
+    digests of those that a library of torch itself provides, one after the other. `runtimes` are the numerical
+    runtimes that the file contains (`libgomp`, `libomp`, `openblas`, `mkl`, `blis`).
+    """
+
+    modules: tuple[str, ...] = ()
+    python_needs: tuple[str, ...] = ()
+    python_exports: tuple[str, ...] = ()
+    torch_needs: tuple[str, ...] = ()
+    torch_exports: bytes = b""
+    runtimes: tuple[str, ...] = ()
+
+
 class ElfFacts(NamedTuple):
-    """Header and dynamic section of an ELF file.
+    """Header, dynamic section and symbols of an ELF file.
 
     `machine` is e_machine as a number, `bits` 32 or 64, `little_endian` the data encoding. `dynamic_known` is False
     where the dynamic section was damaged or lay outside what was kept: then the fields after it are empty and mean
-    nothing.
+    nothing. `version_defs` are the symbol versions that a library defines. `symbols` is None where the symbol table is
+    missing or was not at hand. `strings` are those that compilers and NumPy's headers leave in extension modules.
     """
 
     machine: int
@@ -68,17 +87,23 @@ class ElfFacts(NamedTuple):
     rpath: str | None = None
     runpath: str | None = None
     version_needs: tuple[VersionNeed, ...] = ()
+    version_defs: tuple[str, ...] = ()
+    symbols: SymbolFacts | None = None
+    strings: tuple[str, ...] = ()
 
 
 class Keep(NamedTuple):
     """That the content of a file is wanted: at most `limit` bytes of it, passed through `reduce` if that is given.
 
     A file larger than `limit` is kept without content. `reduce` makes a fact of a large file (the version string
-    in a C library) while the layer streams by, so that memory does not hold the file.
+    in a C library) while the layer streams by, so that memory does not hold the file. ELF facts are taken of whatever
+    is kept; `hashed` asks for the digest, `strings` for the telling strings of a compiled file.
     """
 
     limit: int
     reduce: Callable[[bytes], bytes] | None = None
+    hashed: bool = True
+    strings: bool = False
 
 
 Wants: TypeAlias = Callable[[str, int], Keep | None]

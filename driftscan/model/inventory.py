@@ -18,7 +18,8 @@ from driftscan.model.target import Libc, Target
 class Interpreter:
     """A Python interpreter. `executable` is the absolute path of the real binary after symlinks.
 
-    `version` is the full version (`3.11.2`). `evidence` names the facts that `version` rests on.
+    `version` is the full version (`3.11.2`). `evidence` names the facts that `version` rests on. `api` are the names of
+    the C API that it exports to extension modules; None where they could not be read.
     """
 
     executable: str
@@ -32,6 +33,7 @@ class Interpreter:
     libc: Libc | None = None
     stdlib: str | None = None
     evidence: tuple[str, ...] = ()
+    api: frozenset[str] | None = None
 
 
 class EnvironmentKind(StrEnum):
@@ -150,15 +152,49 @@ class OsPackage:
     manager: str
 
 
+class Library(NamedTuple):
+    """A shared library that a module leads to: its name, where it was found (None: nowhere), and what needs it.
+
+    `removed_by` is the layer that took it out of the image, where one did.
+    """
+
+    name: str
+    path: str | None
+    needed_by: str
+    removed_by: LayerId | None = None
+
+
+class MissingVersion(NamedTuple):
+    """A symbol version that the file `needed_by` asks of `library`, and that the one at `path` does not define."""
+
+    library: str
+    path: str
+    version: str
+    needed_by: str
+
+
+class Linkage(NamedTuple):
+    """What the dynamic loader has to find for a module, beside what the interpreter has loaded itself."""
+
+    libraries: tuple[Library, ...] = ()
+    missing_versions: tuple[MissingVersion, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Native:
-    """A compiled file that belongs to a distribution: absolute path, owner, and what its ELF headers say."""
+    """A compiled file that belongs to a distribution: absolute path, owner, and what its ELF headers say.
+
+    `is_module` tells that it is an extension module whose file name the environment's interpreter accepts; `linkage` is
+    there for those, as far as it could be followed.
+    """
 
     path: str
     distribution: str
     """Path of the distribution that owns it."""
     elf: ElfFacts
     layer: LayerId | None = None
+    is_module: bool = False
+    linkage: Linkage | None = None
 
 
 class FileProblemKind(StrEnum):

@@ -7,7 +7,7 @@ from operator import attrgetter
 
 from driftscan.compare import Comparison
 from driftscan.finding import Finding
-from driftscan.rules import drift, integrity, lock, native, resolution, sources
+from driftscan.rules import drift, integrity, linkage, lock, native, resolution, runtimes, sources
 from driftscan.rules.rule import Rule
 
 _BY_CODE = attrgetter("code")
@@ -16,6 +16,8 @@ RULES: tuple[Rule, ...] = (
     *sorted((*lock.RULES, *resolution.RULES), key=_BY_CODE),
     *sorted((*drift.RULES, *sources.RULES), key=_BY_CODE),
     *native.RULES,
+    *linkage.RULES,
+    *runtimes.RULES,
     *integrity.RULES,
 )
 """All rules: those about the lock first, then those about what is installed, as the documentation lists them."""

@@ -165,6 +165,13 @@ def _is_sure(found: Distribution) -> bool:
     return found.built_on_the_spot is not None and "uv_build.json" in found.built_on_the_spot
 
 
+def does_not_fit(comparison: Comparison, found: Distribution, natives: Sequence[Native]) -> bool:
+    """Whether the whole of it is for another Python, machine or C library (NW303, NW304)."""
+    supported = comparison.target.tags
+    is_unsupported = supported is not None and bool(_tags(found)) and _tags(found).isdisjoint(supported)
+    return (is_unsupported and not is_foreign(found)) or bool(_telling(comparison, natives))
+
+
 def _unsupported_tag(comparison: Comparison) -> Iterator[Draft]:
     if comparison.target.tags is None:
         return

@@ -160,6 +160,11 @@ def _locked_extras(comparison: Comparison, row: Row) -> frozenset[str]:
     return frozenset[str]().union(*(comparison.selection.extras.get(package.id, ()) for package in row.locked))
 
 
+def named(distribution: Distribution) -> frozenset[NormalizedName]:
+    """Projects that METADATA requires, whatever the markers and extras."""
+    return frozenset(parsed[0].name for parsed in map(_parsed, distribution.requires) if parsed is not None)
+
+
 def locked_names(comparison: Comparison) -> frozenset[NormalizedName]:
     """Python projects that the locks hold, selected or not; those of locked conda packages as METADATA names them."""
     packages = [package for lock in comparison.locks for package in lock.packages]

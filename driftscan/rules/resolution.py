@@ -9,11 +9,9 @@ from packaging.utils import NormalizedName, canonicalize_name, canonicalize_vers
 
 from driftscan import markers
 from driftscan.compare import Comparison, project_name
-from driftscan.errors import MarkerError
 from driftscan.finding import Location, Severity
 from driftscan.model.inventory import Distribution
 from driftscan.model.lock import Dependency, Origin, OriginKind, Package, ScopeKind
-from driftscan.model.target import Target
 from driftscan.rules.requirements import (
     Requirements,
     importable,
@@ -196,31 +194,19 @@ def _requires_python(comparison: Comparison) -> Iterator[Draft]:
     if python is None or comparison.example is not None:
         return  # one of many targets is chosen by this very requirement
     for lock in comparison.locks:
-        if not _admits(lock.requires_python, target):
+        if not markers.admits_python(lock.requires_python, target.markers):
             yield Draft(
                 message=f"the lock is for Python {lock.requires_python}, the target has {python}",
                 location=Location(path=lock.path),
             )
     for package in comparison.selection.packages.values():
-        if not package.is_member and not _admits(package.requires_python, target):
+        if not package.is_member and not markers.admits_python(package.requires_python, target.markers):
             yield Draft(
                 message=f"{package.id} is for Python {package.requires_python}, the target has {python}",
                 package=package.id.name,
                 locked=versions((package,)),
                 location=location(comparison, package),
             )
-
-
-def _admits(required: str | None, target: Target) -> bool:
-    """True too where one of the two cannot be read, or not enough of the target is known: that proves nothing."""
-    try:
-        specifiers = SpecifierSet(required or "")
-        return not any(
-            markers.evaluate(f"python_full_version {each.operator} '{each.version}'", target.markers) is False
-            for each in specifiers
-        )
-    except (InvalidSpecifier, MarkerError):
-        return True
 
 
 def _unsatisfied(comparison: Comparison) -> Iterator[Draft]:

@@ -5,7 +5,7 @@
 The argument is a base image with Python in the daemon of DOCKER_HOST, for example a debootstrap with `python3` and
 `python3-venv`, imported with `docker import`. Each sample's Dockerfile is built on it with the installers added; then
 the base layers are replaced by one layer that keeps only what tells what the base is: os-release, the dpkg data of
-Python and the C library, and the interpreter and the C library themselves with their code blanked out. All other
+Python and the C library, and the interpreter and the libraries it needs with their code blanked out. All other
 layers stay as the build made them, except that the hosts of package indexes and of the conda channel that served
 the build become `files.example`, `index.example` and `conda.example`. The result is `image.tar` beside the
 Dockerfile, an OCI archive.
@@ -53,12 +53,16 @@ KEPT = re.compile(
     r"|usr/bin/python3(\.\d+)?"
     r"|usr/lib/python3(\.\d+)?|usr/lib/python3\.\d+/(_sysconfigdata[^/]*\.py|site\.py|os\.py)"
     r"|usr/lib/python3/dist-packages"
-    r"|usr/lib/[a-z0-9_]+-linux-gnu/libc\.so\.6|lib(64)?/ld-linux[^/]*|usr/lib(64)?/[^/]*/?ld-linux[^/]*"
+    r"|usr/lib/[a-z0-9_]+-linux-gnu/lib(c|m|z|dl|rt|util|pthread|expat|gcc_s|stdc\+\+)\.so\.[^/]*"
+    r"|lib(64)?/ld-linux[^/]*|usr/lib(64)?/[^/]*/?ld-linux[^/]*"
     r"|var/lib/dpkg/info/(python3[^/]*|libpython3[^/]*|libc6[^/]*)\.list"
 )
 DPKG_PACKAGES = re.compile(r"Package: (python3|libpython3|libc6|base-files)")
-HOLLOW = re.compile(r"usr/bin/python3\.\d+|.*/libc\.so\.6|.*/ld-linux[^/]*")
-TELLING_SECTIONS = (".interp", ".dynamic", ".dynstr", ".dynsym", ".gnu.version", ".gnu.version_r", ".gnu.version_d")
+HOLLOW = re.compile(r"usr/bin/python3\.\d+|.*/lib[a-z_+]+\.so\.[^/]*|.*/ld-linux[^/]*")
+TELLING_SECTIONS = (
+    *(".interp", ".dynamic", ".dynstr", ".dynsym", ".hash", ".gnu.hash"),
+    *(".gnu.version", ".gnu.version_r", ".gnu.version_d"),
+)
 EPOCH = 1_767_225_600
 Image: TypeAlias = tuple[dict[str, object], list[bytes]]
 """Configuration and uncompressed layers."""

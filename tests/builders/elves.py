@@ -14,7 +14,11 @@ _BASE = 0x10000
 
 @dataclass(frozen=True, kw_only=True)
 class Elf:
-    """`versions` are (library, ((version, weak), ...)). `code` bytes stand between headers and dynamic section."""
+    """`versions` are (library, ((version, weak), ...)). `code` bytes stand between headers and dynamic section.
+
+    `exports` and `needs` are dynamic symbols that are defined and undefined; `definitions` are symbol versions that the
+    library has. `data` stands at the end of what is loaded, `debug` behind it.
+    """
 
     machine: int = 62
     wide: bool = True
@@ -25,12 +29,21 @@ class Elf:
     runpath: str | None = None
     interpreter: str | None = None
     versions: Sequence[tuple[str, Sequence[tuple[str, bool]]]] = ()
+    exports: Sequence[str] = ()
+    needs: Sequence[str] = ()
+    weak_needs: Sequence[str] = ()
+    definitions: Sequence[str] = ()
+    gnu_hash: bool = False
+    data: bytes = b""
+    debug: bytes = b""
     code: int = 0
     dynamic: bool = True
 
     def build(self) -> bytes:
         strings = _Strings()
         needs = self._version_needs(strings)
+        definitions = self._version_definitions(strings)
+        symbols, hashes = self._symbols(strings)
         names = [(1, name) for name in self.needed]
         names += [
             (tag, name) for tag, name in ((14, self.soname), (15, self.rpath), (29, self.runpath)) if name is not None
@@ -39,14 +52,53 @@ class Elf:
         start = _HEAD + self.code
         word = "Q" if self.wide else "I"
         width = 2 * struct.calcsize(self.order + word)
-        table = start + width * (len(tags) + 5)
+        table = start + width * (len(tags) + 9)
         tags += [(5, _BASE + table), (10, len(strings.data))]
+        place = table + len(strings.data)
         if self.versions:
-            tags += [(0x6FFFFFFE, _BASE + table + len(strings.data)), (0x6FFFFFFF, len(self.versions))]
+            tags += [(0x6FFFFFFE, _BASE + place), (0x6FFFFFFF, len(self.versions))]
+        place += len(needs)
+        if self.definitions:
+            tags += [(0x6FFFFFFC, _BASE + place), (0x6FFFFFFD, len(self.definitions) + 1)]
+        place += len(definitions)
+        if symbols:
+            tags += [(6, _BASE + place), (0x6FFFFEF5 if self.gnu_hash else 4, _BASE + place + len(symbols))]
         section = b"".join(struct.pack(self.order + 2 * word, tag, value) for tag, value in [*tags, (0, 0)])
-        tail = section.ljust(table - start, b"\0") + strings.data + needs
+        tail = section.ljust(table - start, b"\0") + strings.data + needs + definitions + symbols + hashes + self.data
         head = self._headers(start, len(section), len(tail))
-        return head + b"\x90" * self.code + tail
+        return head + b"\x90" * self.code + tail + self.debug
+
+    def _symbols(self, strings: _Strings) -> tuple[bytes, bytes]:
+        """.dynsym, and a hash table of one bucket; undefined symbols come first, as the GNU form has it."""
+        if not (self.exports or self.needs or self.weak_needs):
+            return b"", b""
+        entries = [(0, 0, 0)]
+        entries += [(strings.add(name), 1 << 4, 0) for name in self.needs]
+        entries += [(strings.add(name), 2 << 4, 0) for name in self.weak_needs]
+        first = len(entries)
+        entries += [(strings.add(name), 1 << 4, 7) for name in self.exports]
+        code = "IBxH16x" if self.wide else "I8xBxH"
+        table = b"".join(struct.pack(self.order + code, *entry) for entry in entries)
+        if not self.gnu_hash:
+            chains = [0, *range(len(entries) - 1)]
+            return table, struct.pack(f"{self.order}{3 + len(entries)}I", 1, len(entries), len(entries) - 1, *chains)
+        count = len(entries) - first
+        bloom = struct.pack(self.order + ("Q" if self.wide else "I"), 0)
+        chain = [2] * (count - 1) + [3] if count else []
+        header = struct.pack(self.order + "IIII", 1, first, 1, 0)
+        return table, header + bloom + struct.pack(f"{self.order}{1 + count}I", first if count else 0, *chain)
+
+    def _version_definitions(self, strings: _Strings) -> bytes:
+        """.gnu.version_d, whose first entry is the file's own name."""
+        if not self.definitions:
+            return b""
+        names = [self.soname or "base", *self.definitions]
+        data = b""
+        for position, name in enumerate(names):
+            step = 28 if position + 1 < len(names) else 0
+            data += struct.pack(self.order + "HHHHIII", 1, 0 if position else 1, position + 1, 1, 0, 20, step)
+            data += struct.pack(self.order + "II", strings.add(name), 0)
+        return data
 
     def _version_needs(self, strings: _Strings) -> bytes:
         data = b""

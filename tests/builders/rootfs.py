@@ -37,8 +37,9 @@ def file_entry(path: str, data: bytes, mode: int = 0o644) -> Entry:
     content = None
     if len(data) <= keep.limit:
         content = keep.reduce(data) if keep.reduce is not None else data
-    facts = elf.parse(data) if data.startswith(b"\x7fELF") else None
-    return Entry(EntryKind.FILE, mode, len(data), "", hashlib.sha256(data).hexdigest(), content, facts)
+    facts = elf.parse(data, strings=keep.strings) if data.startswith(b"\x7fELF") else None
+    digest = hashlib.sha256(data).hexdigest() if keep.hashed else None
+    return Entry(EntryKind.FILE, mode, len(data), "", digest, content, facts)
 
 
 def layer(files: Mapping[str, Content]) -> LayerIndex:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from driftscan.cli import run
+from driftscan.image.indexfile import SCHEMA
 from tests.builders.archives import docker_archive
 from tests.builders.installed import distribution, glibc, interpreter, venv
 
@@ -30,7 +31,7 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> 
 
 
 def files(folder: Path) -> list[Path]:
-    return sorted((folder / "layers" / "1").iterdir())
+    return sorted((folder / "layers" / str(SCHEMA)).iterdir())
 
 
 def test_the_second_look_is_the_same(image: Path, own_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:

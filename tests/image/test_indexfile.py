@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 
 import driftscan
 from driftscan.image.indexfile import SCHEMA, StoredLayer, decode, encode
-from driftscan.model.image import ElfFacts, Entry, EntryKind, LayerIndex, VersionNeed
+from driftscan.model.image import ElfFacts, Entry, EntryKind, LayerIndex, SymbolFacts, VersionNeed
 
 SOURCES = (
-    "elf.py",
+    "elf/__init__.py",
+    "elf/dynamic.py",
+    "elf/fragments.py",
+    "elf/strings.py",
+    "elf/symbols.py",
     "image/indexfile.py",
     "image/layer.py",
     "inventory/probes.py",
@@ -25,6 +29,7 @@ SEEN = Path(__file__).parent.parent / "data" / "layer-index-schema.txt"
 
 NAMES = st.binary(min_size=1, max_size=12).map(lambda data: data.decode("utf-8", "surrogateescape"))
 TEXTS = st.none() | NAMES
+SOME = st.lists(NAMES, max_size=2).map(tuple)
 ELF = st.builds(
     ElfFacts,
     machine=st.integers(0, 65535),
@@ -37,6 +42,9 @@ ELF = st.builds(
     rpath=TEXTS,
     runpath=TEXTS,
     version_needs=st.lists(st.builds(VersionNeed, NAMES, NAMES, st.booleans()), max_size=3).map(tuple),
+    version_defs=SOME,
+    symbols=st.none() | st.builds(SymbolFacts, SOME, SOME, SOME, SOME, st.binary(max_size=16), SOME),
+    strings=SOME,
 )
 DIGESTS = st.binary(min_size=32, max_size=32).map(bytes.hex)
 ENTRIES = st.builds(

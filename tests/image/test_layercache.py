@@ -16,7 +16,7 @@ import pytest
 
 from driftscan.errors import ImageError, LimitError
 from driftscan.image.decompress import Stream
-from driftscan.image.indexfile import StoredLayer
+from driftscan.image.indexfile import SCHEMA, StoredLayer
 from driftscan.image.layercache import LayerCache, default_folder
 from driftscan.image.limits import Limits
 from driftscan.image.scan import scan
@@ -79,8 +79,8 @@ def test_a_damaged_file_is_as_good_as_none(cache: LayerCache) -> None:
 def test_a_symlink_is_not_followed(cache: LayerCache, tmp_path: Path) -> None:
     cache.put(DIFF_ID, layer())
     moved = stored(cache).rename(tmp_path / "elsewhere")
-    (cache.folder / "layers" / "1").mkdir(exist_ok=True)
-    (moved.parent / "cache/layers/1" / DIFF_ID.removeprefix("sha256:")).symlink_to(moved)
+    (cache.folder / "layers" / str(SCHEMA)).mkdir(exist_ok=True)
+    (moved.parent / f"cache/layers/{SCHEMA}" / DIFF_ID.removeprefix("sha256:")).symlink_to(moved)
     assert cache.get(DIFF_ID) is None
 
 
@@ -103,7 +103,7 @@ def test_a_full_disk_leaves_nothing_behind(cache: LayerCache, monkeypatch: pytes
     monkeypatch.setattr(os, "fsync", full)
     cache.put(DIFF_ID, layer())
     assert cache.get(DIFF_ID) is None
-    assert list((cache.folder / "layers" / "1").iterdir()) == []
+    assert list((cache.folder / "layers" / str(SCHEMA)).iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_pruning_takes_what_was_not_used_for_longest(cache: LayerCache) -> None:
     cache.put(OTHER, layer())
     now = time.time()
     for age, diff_id in ((100, DIFF_ID), (200, OTHER)):
-        os.utime(cache.folder / "layers" / "1" / diff_id.removeprefix("sha256:"), (now - age, now - age))
+        os.utime(cache.folder / "layers" / str(SCHEMA) / diff_id.removeprefix("sha256:"), (now - age, now - age))
     size = stored_size = next(iter(cache.layers())).size
     (removed,) = cache.prune(keep=size + 10)
     assert (removed.path.name, removed.size) == (OTHER.removeprefix("sha256:"), stored_size)
@@ -139,7 +139,7 @@ def test_the_cache_stays_within_its_limit(tmp_path: Path) -> None:
     cache = LayerCache(tmp_path, limit=400)
     for number in range(8):
         cache.put(f"sha256:{number:064x}", layer())
-        os.utime(tmp_path / "layers" / "1" / f"{number:064x}", (number, number))
+        os.utime(tmp_path / "layers" / str(SCHEMA) / f"{number:064x}", (number, number))
         cache.trim()
     assert sum(found.size for found in cache.layers()) <= 400
     assert cache.get(f"sha256:{7:064x}") == layer()

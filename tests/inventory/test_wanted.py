@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from driftscan.inventory import probes, wants
+from driftscan.model.image import Keep
 
 SITE = "opt/venv/lib/python3.11/site-packages"
 
@@ -28,6 +29,8 @@ SITE = "opt/venv/lib/python3.11/site-packages"
         "usr/lib/os-release",
         "etc/passwd",
         "etc/ld.so.conf",
+        "etc/ld.so.cache",
+        "etc/ld-musl-x86_64.path",
         "etc/ld.so.conf.d/x86_64-linux-gnu.conf",
         "var/lib/dpkg/status",
         "var/lib/dpkg/status.d/python3",
@@ -76,7 +79,7 @@ def test_a_fact_is_made_of_large_files(path: str, reduce: object) -> None:
     "path",
     [
         f"{SITE}/six.py",
-        f"{SITE}/numpy/core/x.so",
+        f"{SITE}/numpy.libs/libgfortran-1.so",
         "root/.cache/uv/archive-v0/a/six.py",
         "opt/venv/share/man/x.1",
         "opt/venv/LICENSE",
@@ -86,17 +89,29 @@ def test_a_fact_is_made_of_large_files(path: str, reduce: object) -> None:
     ],
 )
 def test_installed_files_are_hashed_only(path: str) -> None:
-    assert wants(path, 100) == (0, None)
+    assert wants(path, 100) == Keep(0)
+
+
+def test_extension_modules_are_searched_for_strings() -> None:
+    assert wants(f"{SITE}/numpy/core/x.cpython-311-x86_64-linux-gnu.so", 100) == Keep(0, strings=True)
+    assert wants("deps/x.so", 100) == Keep(0, strings=True)
+
+
+@pytest.mark.parametrize(
+    "path", ["usr/lib/x86_64-linux-gnu/libssl.so.3", "lib/libz.so.1", "usr/lib64/atlas/libblas.so", "var/x/libq.so.5"]
+)
+def test_of_system_libraries_the_elf_facts_are_kept(path: str) -> None:
+    assert wants(path, 100) == Keep(0, hashed=False)
 
 
 def test_a_file_beyond_its_limit_is_hashed_only() -> None:
-    assert wants(f"{SITE}/six-1.0.dist-info/METADATA", (8 << 20) + 1) == (0, None)
-    assert wants("opt/venv/bin/big", 1 << 30) == (0, None)
+    assert wants(f"{SITE}/six-1.0.dist-info/METADATA", (8 << 20) + 1) == Keep(0)
+    assert wants("opt/venv/bin/big", 1 << 30) == Keep(0)
 
 
 @pytest.mark.parametrize(
     "path",
-    ["usr/share/doc/x/copyright", "usr/lib/x86_64-linux-gnu/libssl.so.3", f"{SITE}/a/__pycache__/b.pyc", "var/cache/x"],
+    ["usr/share/doc/x/copyright", "usr/lib/x86_64-linux-gnu/x.a", f"{SITE}/a/__pycache__/b.pyc", "var/cache/x"],
 )
 def test_what_nobody_wants_is_not_kept(path: str) -> None:
     assert wants(path, 100) is None

@@ -89,7 +89,7 @@ def test_files() -> None:
         ("web_frame-2.1.0.tar.gz", "https://files.example/web_frame-2.1.0.tar.gz", 2200),
     ]
     (sdist,) = package(lock, "pgdriver").artifacts
-    assert (sdist.filename, sdist.url) == ("pgdriver-2.9.9.tar.gz", None)
+    assert (sdist.filename, sdist.url) == ("pgdriver-2.9.9.tar.gz", "vendor/pgdriver-2.9.9.tar.gz")
     assert [each.algorithm for each in sdist.hashes] == ["md5", "sha256"]
     assert sdist.hashes[0].digest == "ab" * 16
     assert package(lock, "remote").artifacts == (

@@ -1,0 +1,41 @@
+"""Strings that compilers and headers leave in an extension module, found while the file streams by."""
+
+from __future__ import annotations
+
+import re
+
+_LOADED = re.compile(
+    rb"numpy\.(?:_core|core)\.(?:_multiarray_umath|multiarray)(?![\w.])"
+    rb"|NumPy C-API version 0x%x \(NumPy \d{1,2}\.\d{1,3}"
+)
+_LOADED_HINTS = (b"core._multiarray_umath", b"numpy.core.multiarray", b"NumPy C-API version 0x")
+_OPTIONS = re.compile(rb"-m(?:arch|cpu)=[\w.+-]{1,40}")
+_OPTION_HINTS = (b"-march=", b"-mcpu=")
+_OVERLAP = 96
+"""Longer than any of the strings, so that none is missed where two pieces meet."""
+_MOST = 64
+
+
+class Strings:
+    """Takes parts of a file piece by piece, and keeps the telling strings of them.
+
+    What is loaded as data tells which NumPy a module was built for; what is not loaded at all (debug information)
+    tells the compiler's options.
+    """
+
+    def __init__(self) -> None:
+        self._tails = {True: b"", False: b""}
+        self._found: dict[bytes, None] = {}
+
+    def feed(self, piece: bytes, *, loaded: bool) -> None:
+        """The next bytes of what is loaded, or of what is not."""
+        data = self._tails[loaded] + piece
+        hints, pattern = (_LOADED_HINTS, _LOADED) if loaded else (_OPTION_HINTS, _OPTIONS)
+        if len(self._found) < _MOST and any(hint in data for hint in hints):
+            # What ends with the piece may go on in the next, where it is found again.
+            self._found.update((match[0], None) for match in pattern.finditer(data) if match.end() < len(data))
+        self._tails[loaded] = data[-_OVERLAP:]
+
+    def found(self) -> tuple[str, ...]:
+        """The strings, sorted; at most 64, and no ordinary module has more than five."""
+        return tuple(sorted(text.decode("ascii") for text in list(self._found)[:_MOST]))
