@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from packaging.specifiers import InvalidSpecifier, Specifier
+from packaging.specifiers import InvalidSpecifier, Specifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from driftscan.errors import MarkerError
@@ -98,6 +98,20 @@ def evaluate(
     `extras` are normalised names; uv's encoded conflict atoms may be among them.
     """
     return True if marker is None else _evaluate(parse(marker), environment, extras, groups)
+
+
+def admits_python(required: str | None, environment: Mapping[str, str]) -> bool:
+    """Whether a Requires-Python admits the interpreter of `environment`.
+
+    True too where it cannot be read, or not enough of the interpreter is known: that proves nothing.
+    """
+    try:
+        return not any(
+            evaluate(f"python_full_version {each.operator} '{each.version}'", environment) is False
+            for each in SpecifierSet(required or "")
+        )
+    except (InvalidSpecifier, MarkerError):
+        return True
 
 
 def _evaluate(

@@ -19,6 +19,9 @@ JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 HTML_TYPE = "application/vnd.pypi.simple.v1+html"
 ACCEPT = f"{JSON_TYPE}, {HTML_TYPE};q=0.2, text/html;q=0.01"
 _MAX_NESTING = 32
+_MAX_FILES = 100_000
+"""The largest projects have some ten thousand."""
+_MAX_VALUES = 1_000_000
 _SUPPORTED = 1
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]{16,256}")
 _ALGORITHM = re.compile(r"[a-z0-9_]{1,32}")
@@ -106,6 +109,9 @@ def _hashes(values: Mapping[str, object]) -> tuple[Hash, ...]:
 
 
 def _parse_json(data: bytes, url: str) -> tuple[File, ...]:
+    # A value can take forty times the memory of its text.
+    if sum(map(data.count, (b",", b"{", b"["))) > _MAX_VALUES:
+        raise PackageIndexError(f"the page has more than {_MAX_VALUES:,} values")
     if depth(data, _MAX_NESTING) > _MAX_NESTING:
         raise PackageIndexError(f"the page is nested more than {_MAX_NESTING} levels deep")
     try:
@@ -215,6 +221,8 @@ def _parse_html(data: bytes, url: str, parameters: str) -> tuple[File, ...]:
             base = base or _address(values.get("href", "").strip(), url)
         elif tag.name == "a" and (file := _html_file(values, base or url)) is not None:
             files.append(file)
+            if len(files) > _MAX_FILES:
+                raise PackageIndexError(f"the page has more than {_MAX_FILES:,} files")
     return tuple(files)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
 from typing import NamedTuple, TypeVar
 
 from packaging.specifiers import SpecifierSet
@@ -12,7 +13,7 @@ from packaging.utils import InvalidWheelFilename, NormalizedName, parse_wheel_fi
 from packaging.version import Version
 
 from driftscan import markers
-from driftscan.errors import MarkerError, PackageIndexError
+from driftscan.errors import PackageIndexError
 from driftscan.index import metadata
 from driftscan.index.address import shown
 from driftscan.index.archives import sdist_metadata, wheel_metadata
@@ -24,6 +25,8 @@ from driftscan.model.target import Target
 
 _Key = TypeVar("_Key")
 _Result = TypeVar("_Result")
+_KEPT_FILES = 100_000
+"""Files of pages that are remembered; all are forgotten when there are more."""
 _ALGORITHMS = ("sha256", "sha384", "sha512")
 
 
@@ -45,10 +48,15 @@ class Releases:
         self._web = web
         self._indexes = tuple(indexes)
         self._projects: dict[NormalizedName, Mapping[Version, Release] | PackageIndexError] = {}
+        self._pinned: dict[tuple[NormalizedName, str, frozenset[Hash]], Release | PackageIndexError] = {}
         self._metadata: dict[str, Metadata | PackageIndexError] = {}
+        self._kept = 0
+        self._parsing = Lock()
 
     def project(self, name: NormalizedName) -> Mapping[Version, Release]:
         """All releases of a project; PackageIndexError where no index has it, or one cannot be asked."""
+        if self._kept > _KEPT_FILES:
+            self._projects, self._kept = {}, 0
         return _remembered(self._projects, name, lambda: self._ask(name))
 
     def pinned(self, name: NormalizedName, version: str, hashes: frozenset[Hash] = frozenset()) -> Release:
@@ -57,14 +65,18 @@ class Releases:
         A pin without a local label means the highest label too, as in PEP 440. Raises PackageIndexError where there is
         no such release.
         """
+        return _remembered(self._pinned, (name, version, hashes), lambda: self._find(name, version, hashes))
+
+    def _find(self, name: NormalizedName, version: str, hashes: frozenset[Hash]) -> Release:
         try:
             specifier = SpecifierSet(f"=={Version(version)}")
         except ValueError as error:
             raise PackageIndexError(f"{version[:80]} is no version that an index can be asked for") from error
-        found = sorted(specifier.filter(self.project(name), prereleases=True), reverse=True)
+        project = self.project(name)
+        found = sorted(specifier.filter(project, prereleases=True), reverse=True)
         if not found:
             raise PackageIndexError(f"{self._place(name)} has no release {version} of it")
-        offered = [self.project(name)[each] for each in found]
+        offered = [project[each] for each in found]
         fitting = (each._replace(files=_hashed(each.files, hashes)) for each in offered)
         return next((each for each in fitting if each.files), offered[0])
 
@@ -100,9 +112,11 @@ class Releases:
             if answer.is_missing:
                 continue
             try:
-                files = parse(answer.data, answer.headers.get("content-type", ""), answer.url)
+                with self._parsing:  # what a page takes while it is read is taken once at a time
+                    files = parse(answer.data, answer.headers.get("content-type", ""), answer.url)
             except PackageIndexError as error:
                 raise PackageIndexError(error.message, where=shown(answer.url)) from error
+            self._kept += len(files)
             return _by_version(files, name)
         raise PackageIndexError(f"there is no project {name}", where=self._place(name))
 
@@ -164,18 +178,7 @@ def _is_usable(file: File, specifier: SpecifierSet, target: Target) -> bool:
         return False
     if file.is_wheel and target.tags is not None and _best_tag(file, target.tags) is None:
         return False
-    return _admits(file.requires_python, target)
-
-
-def _admits(required: str | None, target: Target) -> bool:
-    """True too where the requirement cannot be read, or the target's Python is not known."""
-    try:
-        return not any(
-            markers.evaluate(f"python_full_version {each.operator} '{each.version}'", target.markers) is False
-            for each in SpecifierSet(required or "")
-        )
-    except (ValueError, MarkerError):
-        return True
+    return markers.admits_python(file.requires_python, target.markers)
 
 
 def _best_tag(file: File, tags: Sequence[Tag]) -> int | None:

@@ -35,7 +35,7 @@ CONNECTIONS = 6
 class Limits:
     """Sizes in bytes, times in seconds, otherwise counts."""
 
-    page: int = 64 * MIB
+    page: int = 32 * MIB
     metadata: int = 4 * MIB
     parts: int = 6 * MIB
     """What is read of a wheel to find its metadata."""

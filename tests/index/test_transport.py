@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import gzip
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,20 +16,6 @@ from tests.builders.indexes import Exchange, PackageIndex, Served, package_index
 
 HASTY = Limits(connect=1, read=0.3, request=2, pause=0.01)
 SECRET = "Basic " + base64.b64encode(b"me:pass word").decode()
-
-
-@pytest.fixture(autouse=True)
-def nobodys_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No netrc file and no proxy of the user's."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("NETRC", raising=False)
-    return tmp_path
-
-
-@pytest.fixture
-def index() -> Iterator[PackageIndex]:
-    with package_index() as running:
-        yield running
 
 
 def get(index: PackageIndex, path: str, *named: str, limit: int = 1000, limits: Limits = HASTY) -> Answer:
