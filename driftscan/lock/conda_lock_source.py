@@ -12,13 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from posixpath import normpath
 from typing import NamedTuple
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from driftscan.errors import LockError
 from driftscan.lock.document import Document
+from driftscan.lock.standard import read_specifier, read_standard
 from driftscan.lock.yaml_document import YamlList, YamlMap, load_yaml
 from driftscan.model.lock import Difference, LockSource
 
@@ -28,6 +27,7 @@ _PLAIN = re.compile(_NUMBER)
 _FUZZY = re.compile(rf"=\s*({_NUMBER})(?:\.?\*)?")
 _RANGE = re.compile(rf"(?:(?:>=|<=|==|!=|<|>)\s*{_NUMBER}\s*(?:,\s*|$))+")
 _SELECTOR = re.compile(r"#.*\[[^\[\]]+\]")
+_MAX_LINE = 2000
 
 
 class Pin(NamedTuple):
@@ -84,7 +84,11 @@ def _wishes(document: Document, path: str) -> tuple[str, tuple[_Wish, ...]] | No
     if source is None or not isinstance(listed, YamlList):
         return None
     lines = source.text.split("\n")
-    return source.name, tuple(wish for wish in _listed(listed) if not _SELECTOR.search(lines[wish.line - 1]))
+    return source.name, tuple(wish for wish in _listed(listed) if not _is_conditional(lines[wish.line - 1]))
+
+
+def _is_conditional(line: str) -> bool:
+    return len(line) > _MAX_LINE or _SELECTOR.search(line) is not None
 
 
 def _listed(items: YamlList) -> Iterator[_Wish]:
@@ -97,9 +101,8 @@ def _listed(items: YamlList) -> Iterator[_Wish]:
 
 def _pip(text: object, line: int) -> _Wish:
     """An empty name where it is no plain requirement, or one that depends on the environment."""
-    try:
-        requirement = Requirement(str(text))
-    except InvalidRequirement:
+    requirement = read_standard(str(text))
+    if requirement is None:
         return _Wish("pip", "", "", line)
     is_plain = requirement.marker is None and requirement.url is None
     return _Wish("pip", canonicalize_name(requirement.name) if is_plain else "", str(requirement.specifier), line)
@@ -123,13 +126,18 @@ def _differences(wishes: Iterable[_Wish], locked: Mapping[tuple[str, str], Mappi
 
 def _admits(wish: _Wish, version: str) -> bool:
     """True too where that cannot be told: for builds, alternatives, and versions that are not plain numbers."""
-    if wish.manager == "pip":
-        try:
-            return SpecifierSet(wish.rest).contains(Version(version), prereleases=True)
-        except InvalidVersion:
-            return True
-    if not _PLAIN.fullmatch(version):
+    if wish.manager == "conda" and (fuzzy := _FUZZY.fullmatch(wish.rest)) is not None:
+        return not _PLAIN.fullmatch(version) or _begins(version, fuzzy[1])
+    specifier = read_specifier(wish.rest)
+    is_plain = wish.manager == "pip" or (_RANGE.fullmatch(wish.rest) and _PLAIN.fullmatch(version))
+    try:
+        return specifier is None or not is_plain or specifier.contains(Version(version), prereleases=True)
+    except ValueError:
         return True
-    if (fuzzy := _FUZZY.fullmatch(wish.rest)) is not None:
-        return f"{version}.".startswith(f"{fuzzy[1]}.") or Version(version) == Version(fuzzy[1])
-    return _RANGE.fullmatch(wish.rest) is None or SpecifierSet(wish.rest).contains(version)
+
+
+def _begins(version: str, beginning: str) -> bool:
+    """Whether a version has the parts of `beginning` at its start; what it has not is 0."""
+    asked = [part.lstrip("0") for part in beginning.split(".")]
+    parts = [part.lstrip("0") for part in version.split(".")] + [""] * len(asked)
+    return parts[: len(asked)] == asked

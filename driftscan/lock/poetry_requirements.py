@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from packaging.requirements import InvalidRequirement
-from packaging.requirements import Requirement as StandardRequirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from driftscan.lock import poetry_constraints
 from driftscan.lock.poetry_constraints import ANYTHING, Constraint
 from driftscan.lock.poetry_markers import checked
+from driftscan.lock.standard import read_standard
 from driftscan.lock.table import Table
 
 
@@ -55,9 +54,8 @@ def read_all(dependencies: Table) -> Iterator[Requirement]:
 
 def from_standard(text: str) -> Requirement | None:
     """A PEP 508 requirement; None where it is not one."""
-    try:
-        standard = StandardRequirement(text)
-    except InvalidRequirement:
+    standard = read_standard(text)
+    if standard is None:
         return None
     return Requirement(
         name=canonicalize_name(standard.name),

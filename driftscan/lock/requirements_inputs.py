@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from posixpath import basename
 from typing import NamedTuple
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from driftscan.errors import LockError
@@ -14,11 +14,11 @@ from driftscan.lock.document import Document, load_toml
 from driftscan.lock.mentions import Mentions
 from driftscan.lock.requirements_command import Command
 from driftscan.lock.requirements_reader import Entry
+from driftscan.lock.standard import read_standard
 from driftscan.lock.table import Table
 
 _REPLACING = ("override-dependencies", "exclude-dependencies")
 """Settings of uv after which a lock need not agree with the project's requirements."""
-_MAX_LENGTH = 1 << 14
 
 
 class Wish(NamedTuple):
@@ -73,13 +73,13 @@ def _with_extras(project: Table, command: Command) -> Iterator[str]:
     optional = project.table("optional-dependencies")
     by_name = {canonicalize_name(name): optional.texts(name) for name in optional.values}
     own = canonicalize_name(project.text("name") or "")
-    waiting = list(project.texts("dependencies"))
+    waiting = deque(project.texts("dependencies"))
     pending = set(by_name) if command.all_extras else set(command.extras)
     seen: set[NormalizedName] = set()
     while waiting or pending:
         while waiting:
-            text = waiting.pop(0)
-            requirement = _requirement(text)
+            text = waiting.popleft()
+            requirement = read_standard(text)
             if requirement is not None and canonicalize_name(requirement.name) == own:
                 pending |= set(map(canonicalize_name, requirement.extras)) - seen
             else:
@@ -105,15 +105,8 @@ def _with_included(group: str, direct: Mapping[NormalizedName, Sequence[object]]
                 seen.add(included)
 
 
-def _requirement(text: str) -> Requirement | None:
-    try:
-        return Requirement(text[:_MAX_LENGTH])
-    except InvalidRequirement:
-        return None
-
-
 def _parsed(text: str, file: str, line: Callable[[str, str], int | None], section: str) -> Wish | None:
-    requirement = _requirement(text)
+    requirement = read_standard(text)
     if requirement is None:
         return None
     name = canonicalize_name(requirement.name)

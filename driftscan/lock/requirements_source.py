@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 
 from driftscan.lock.document import Document
 from driftscan.lock.requirements_command import Command, read_command
 from driftscan.lock.requirements_inputs import Wish, read_input
 from driftscan.lock.requirements_reader import Entry
+from driftscan.lock.standard import read_specifier
 from driftscan.model.lock import Difference, LockSource
 
 _LEFT_OUT = frozenset(("pip", "setuptools", "distribute", "wheel"))
 """What pip-compile leaves out unless told otherwise."""
+_MOST_PINS = 100
+"""Of one project: real locks have one for each way in which markers turn out."""
 _Read = Callable[[Document], Sequence[Entry]]
 
 
@@ -84,15 +86,18 @@ def _parents(entries: Iterable[Entry]) -> Iterator[NormalizedName]:
         yield from (canonicalize_name(via.partition("[")[0]) for via in entry.via or () if " " not in via)
 
 
-def _is_met(wish: Wish, found: Iterable[Entry]) -> bool:
+def _is_met(wish: Wish, found: Sequence[Entry]) -> bool:
     """True too where that cannot be told: of files and repositories, and of entries that are not pinned."""
-    try:
-        specifier = SpecifierSet(wish.specifier)
-    except InvalidSpecifier:
-        return True
-    return any(
-        entry.located is not None or entry.id.version is None or specifier.contains(entry.id.version, prereleases=True)
-        for entry in found
+    specifier = read_specifier(wish.specifier)
+    return (
+        specifier is None
+        or len(found) > _MOST_PINS
+        or any(
+            entry.located is not None
+            or entry.id.version is None
+            or specifier.contains(entry.id.version, prereleases=True)
+            for entry in found
+        )
     )
 
 

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
 from typing import NamedTuple
 
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 from driftscan.lock.document import Document
 from driftscan.lock.mentions import Mentions
 from driftscan.lock.table import Table
-from driftscan.lock.uv_requirements import Requirement, Sources, declared, never_holds, recorded, same
+from driftscan.lock.uv_requirements import (
+    UNKNOWN,
+    Requirement,
+    Sources,
+    declared,
+    never_holds,
+    recorded,
+    same_but_for_marker,
+    same_marker,
+)
 from driftscan.model.lock import Difference, PackageId
 
 
@@ -33,11 +44,17 @@ class Project(NamedTuple):
     key: PackageId
 
 
-class Judge(NamedTuple):
-    """Compares requirements, and knows where one file has them."""
+@dataclass(slots=True)
+class Judge:
+    """Compares requirements, and knows where one file has them.
+
+    `pairs_left` and `markers_left` bound the work for files that nobody wrote: what is beyond is taken as the same.
+    """
 
     mentions: Mentions
     requires_python: str | None
+    pairs_left: int = 20_000
+    markers_left: int = 1000
 
     def compare(
         self,
@@ -48,31 +65,52 @@ class Judge(NamedTuple):
         with_marker: bool = True,
     ) -> Iterator[Difference]:
         """What of two sets of requirements has nothing that is the same in the other set."""
-        ours, theirs = tuple(dict.fromkeys(wanted)), tuple(dict.fromkeys(locked))
+        ours, theirs = _by_name(wanted), _by_name(locked)
+        for name in dict.fromkeys((*ours, *theirs)):
+            mine, others = tuple(ours.get(name, ())), tuple(theirs.get(name, ()))
+            self.pairs_left -= len(mine) * len(others)
+            if self.pairs_left < 0:
+                return
+            line = self.mentions.line(name, *sections)
+            for text in self._compare(mine, others, with_marker=with_marker):
+                yield Difference(f"{wish} {text}", name, line)
 
-        def is_same(one: Requirement, other: Requirement) -> bool:
-            return same(one, other, self.requires_python, with_marker=with_marker)
-
-        lost = [each for each in theirs if not any(is_same(one, each) for one in ours) and self._counts(each)]
-        for one in ours:
-            if not self._counts(one) or any(is_same(one, each) for each in theirs):
-                continue
-            line = self.mentions.line(one.name, *sections)
-            before = next((each for each in lost if each.name == one.name), None)
-            if before is None and any(each.name == one.name for each in theirs):
-                yield Difference(f"{wish} {one}, and the lock was made without that", one.name, line)
-            elif before is None:
-                yield Difference(f"{wish} {one}, and the lock was made without it", one.name, line)
+    def _compare(
+        self, ours: Sequence[Requirement], theirs: Sequence[Requirement], *, with_marker: bool
+    ) -> Iterator[str]:
+        """The same for the requirements of one project."""
+        pairs = [(one, each) for one in ours for each in theirs if self._is_same(one, each, with_marker=with_marker)]
+        new = [one for one in ours if all(one != mine for mine, _ in pairs) and self._counts(one)]
+        lost = [each for each in theirs if all(each != other for _, other in pairs) and self._counts(each)]
+        for one, before in zip_longest(new, lost):
+            if one is None:
+                yield f"{before} no more, and the lock was made for it"
+            elif before is not None:
+                yield f"{one}, and the lock was made for {before}"
             else:
-                lost.remove(before)
-                yield Difference(f"{wish} {one}, and the lock was made for {before}", one.name, line)
-        for each in lost:
-            line = self.mentions.line(each.name, *sections)
-            yield Difference(f"{wish} {each} no more, and the lock was made for it", each.name, line)
+                yield f"{one}, and the lock was made without {'that' if theirs else 'it'}"
+
+    def _is_same(self, one: Requirement, other: Requirement, *, with_marker: bool) -> bool:
+        if not same_but_for_marker(one, other):
+            return False
+        if UNKNOWN in (one.place, other.place) or not with_marker or one.marker == other.marker:
+            return True
+        self.markers_left -= 1
+        return self.markers_left < 0 or same_marker(one.marker, other.marker, self.requires_python)
 
     def _counts(self, one: Requirement) -> bool:
         """uv may drop what holds nowhere."""
-        return not never_holds(one.marker, self.requires_python)
+        if one.marker is None:
+            return True
+        self.markers_left -= 1
+        return self.markers_left >= 0 and not never_holds(one.marker, self.requires_python)
+
+
+def _by_name(requirements: Iterable[Requirement]) -> dict[NormalizedName, dict[Requirement, None]]:
+    found: dict[NormalizedName, dict[Requirement, None]] = {}
+    for each in requirements:
+        found.setdefault(each.name, {})[each] = None
+    return found
 
 
 def declared_all(texts: Iterable[str], sources: Sources, extra: str | None = None) -> Iterator[Requirement]:

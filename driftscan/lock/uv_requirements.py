@@ -14,15 +14,14 @@ from posixpath import isabs, join, normpath
 from typing import NamedTuple
 from urllib.parse import parse_qs
 
-from packaging.requirements import InvalidRequirement
-from packaging.requirements import Requirement as StandardRequirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from driftscan import markers
 from driftscan.errors import MarkerError
 from driftscan.lock.document import clean_url
+from driftscan.lock.standard import read_specifier, read_standard
 from driftscan.lock.table import Table
 from driftscan.model.lock import Dependency, Lock, SelectionMode
 from driftscan.witnesses import witnesses
@@ -35,7 +34,8 @@ _STRING_OPERATORS = ("==", "!=", "in", "not in")
 _NAME = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)")
 _EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
 _ENDS = (".dev0", "rc1", "", ".post1")
-_MAX_LENGTH = 1 << 14
+_MAX_NAME = 256
+_MAX_MARKER = 2000
 
 
 class Place(NamedTuple):
@@ -116,10 +116,9 @@ def read_sources(pyproject: Table, root: Table, folder: str) -> Sources:
 
 def declared(text: str, sources: Sources, extra: str | None = None) -> Requirement | None:
     """The requirement that a string of a pyproject.toml is, for one extra of the project; None where it has no name."""
-    try:
-        standard = StandardRequirement(text[:_MAX_LENGTH])
-    except InvalidRequirement:
-        name = _NAME.match(text)
+    standard = read_standard(text)
+    if standard is None:
+        name = _NAME.match(text[:_MAX_NAME])
         return Requirement(canonicalize_name(name[1]), None, place=UNKNOWN) if name else None
     name_ = canonicalize_name(standard.name)
     condition = f"extra == '{canonicalize_name(extra)}'" if extra is not None else None
@@ -136,21 +135,17 @@ def declared(text: str, sources: Sources, extra: str | None = None) -> Requireme
 
 def recorded(entry: Table) -> Requirement:
     """The requirement that a table of a lock is."""
-    try:
-        specifier: SpecifierSet | None = SpecifierSet(entry.text("specifier") or "")
-    except InvalidSpecifier:
-        specifier = None
     return Requirement(
         canonicalize_name(entry.text("name") or ""),
-        specifier,
+        read_specifier(entry.text("specifier") or ""),
         frozenset(map(canonicalize_name, entry.texts("extras"))),
         entry.text("marker"),
         _recorded_place(entry),
     )
 
 
-def same(wanted: Requirement, locked: Requirement, requires_python: str | None, *, with_marker: bool) -> bool:
-    """Whether what a project asks for is what a lock was made for, on each Python that the lock is for."""
+def same_but_for_marker(wanted: Requirement, locked: Requirement) -> bool:
+    """Whether what a project asks for is what a lock was made for, wherever it asks."""
     if UNKNOWN in (wanted.place, locked.place):
         return wanted.name == locked.name
     is_located = wanted.place.kind not in ("any index", "index")  # there uv records no versions
@@ -159,7 +154,6 @@ def same(wanted: Requirement, locked: Requirement, requires_python: str | None, 
         and wanted.extras == locked.extras
         and _same_place(wanted.place, locked.place)
         and (is_located or same_versions(wanted.specifier, locked.specifier))
-        and (not with_marker or same_marker(wanted.marker, locked.marker, requires_python))
     )
 
 
@@ -172,7 +166,7 @@ def same_versions(one: SpecifierSet | None, other: SpecifierSet | None, *, final
         return True
     try:
         named = {Version(each.version.removesuffix(".*")).release for each in (*one, *other)}
-    except InvalidVersion:
+    except ValueError:
         return True
     near = {
         version + end for release in named for version in _near(release) for end in (_ENDS if not finals else ("",))
@@ -215,6 +209,8 @@ def never_holds(marker: str | None, requires_python: str | None) -> bool:
     """Whether no Python that the lock is for has a target where the marker holds."""
     if marker is None:
         return False
+    if len(marker) > _MAX_MARKER:
+        return False
     extras = frozenset(map(canonicalize_name, _EXTRA.findall(marker)))
     try:
         targets = _targets([marker], requires_python)
@@ -248,7 +244,7 @@ def _targets(texts: Iterable[str], requires_python: str | None) -> list[Mapping[
 def _is_plain(text: str) -> bool:
     """Whether uv reads a marker as others do: it leaves out comparisons that make no sense to it."""
     try:
-        return all(map(_makes_sense, _parts(markers.parse(text))))
+        return len(text) <= _MAX_MARKER and all(map(_makes_sense, _parts(markers.parse(text))))
     except MarkerError:
         return False
 
@@ -260,7 +256,7 @@ def _makes_sense(part: markers.Comparison) -> bool:
     words = literal.split() if part.operator in ("in", "not in") else [literal.removesuffix(".*")]
     try:
         return bool([Version(word) for word in words]) and part.left_is_variable
-    except InvalidVersion:
+    except ValueError:
         return False
 
 

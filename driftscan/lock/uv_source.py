@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from posixpath import join, normpath
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from driftscan.errors import LockError
 from driftscan.lock.document import Document, load_toml
@@ -109,7 +109,7 @@ def _version(project: Project, mentions: Mentions) -> Iterator[Difference]:
 def _same_version(one: str, other: str) -> bool:
     try:
         return Version(one) == Version(other)
-    except InvalidVersion:
+    except ValueError:
         return True
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from driftscan.lock.document import Document
 from driftscan.lock.mentions import Mentions
+from driftscan.lock.standard import read_specifier
 from driftscan.lock.table import Table
 from driftscan.lock.uv_judge import Judge, Locked, Project, compare_groups, declared_all
 from driftscan.lock.uv_requirements import read_sources, recorded, same_marker, same_versions
@@ -132,13 +133,13 @@ def _either(texts: Sequence[str]) -> str | None:
 
 
 def _admit_the_same(one: str, other: str) -> bool:
-    try:
-        return same_versions(_bounds(one), _bounds(other), finals=True)
-    except InvalidSpecifier:
-        return True
+    return same_versions(_bounds(one), _bounds(other), finals=True)
 
 
-def _bounds(text: str) -> SpecifierSet:
+def _bounds(text: str) -> SpecifierSet | None:
     """uv ignores single releases that are left out, and what precedes a release."""
-    kept = [each for each in SpecifierSet(text) if each.operator != "!="]
+    specifier = read_specifier(text)
+    if specifier is None:
+        return None
+    kept = [each for each in specifier if each.operator != "!="]
     return SpecifierSet(",".join(each.operator + _PRE_RELEASE.sub("", each.version) for each in kept))

@@ -54,6 +54,8 @@ def differences(*requirements: str) -> list[tuple[str, str | None, int | None]]:
         "python",
         "Python =3.11",
         "python=3.11.*",
+        "numpy=1.26.0.0",
+        f"python={'9' * 5000}.*|3",
         "python=3.11.4.0",
         "python==3.11.4",
         "python >=3.9,<3.12, !=3.11.3",
@@ -77,6 +79,10 @@ def test_what_satisfies_or_cannot_be_told_is_no_difference(requirement: str) -> 
     ("requirement", "expected"),
     [
         ("python=3.12", ("requires python=3.12, and the lock has 3.11.4", "python", 2)),
+        (
+            f"pip:\n    - web.frame=={'9' * 200}",
+            (f"requires web-frame=={'9' * 200}, and the lock has 2.1", "web-frame", 3),
+        ),
         ("python=3.1", ("requires python=3.1, and the lock has 3.11.4", "python", 2)),
         ("numpy==1.2", ("requires numpy==1.2, and the lock has 1.26", "numpy", 2)),
         ("numpy >=2", ("requires numpy>=2, and the lock has 1.26", "numpy", 2)),
