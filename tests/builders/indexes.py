@@ -40,6 +40,9 @@ class Served(NamedTuple):
 
 
 Fault = Callable[["Exchange"], None]
+Entry = Mapping[str, object]
+"""What the page says of a file beside its name, address and digest."""
+_NOTHING: Entry = MappingProxyType({})
 
 
 class Exchange(BaseHTTPRequestHandler):
@@ -97,7 +100,7 @@ class PackageIndex:
         self.asked: list[Asked] = []
         self._files: dict[str, list[dict[str, object]]] = {}
 
-    def add(self, filename: str, data: bytes, *, metadata: bytes | None = None, **entry: object) -> str:
+    def add(self, filename: str, data: bytes, *, metadata: bytes | None = None, entry: Entry = _NOTHING) -> str:
         """Serve a file and name it on its project's page; the sha256 of its bytes."""
         digest = hashlib.sha256(data).hexdigest()
         path = f"/files/{filename}"
@@ -114,11 +117,13 @@ class PackageIndex:
     def page(self, name: str, document: object) -> None:
         self.content[f"/simple/{name}/"] = Served(json.dumps(document).encode(), JSON)
 
-    def release(self, name: str, version: str, *requires: str, tag: str = "py3-none-any", **entry: object) -> str:
+    def release(
+        self, name: str, version: str, *requires: str, tag: str = "py3-none-any", entry: Entry = _NOTHING
+    ) -> str:
         """A wheel whose metadata stand beside it; the sha256 of the wheel."""
         text = metadata(name, version, *requires)
         data = wheel(name, version, text, {f"{name}/tag.py": tag.encode()})
-        return self.add(f"{name}-{version}-{tag}.whl", data, metadata=text, **entry)
+        return self.add(f"{name}-{version}-{tag}.whl", data, metadata=text, entry=entry)
 
     def paths(self) -> list[str]:
         return [asked.path for asked in self.asked]

@@ -47,8 +47,8 @@ def test_the_newest_release_that_is_admitted(index: PackageIndex) -> None:
     index.release("shop", "1.0")
     index.release("shop", "1.9")
     index.release("shop", "1.10")
-    index.release("shop", "2.0", yanked="broken")
-    index.release("shop", "2.1", **{"requires-python": ">=3.13"})
+    index.release("shop", "2.0", entry={"yanked": "broken"})
+    index.release("shop", "2.1", entry={"requires-python": ">=3.13"})
     index.release("shop", "2.2", tag="cp311-cp311-manylinux_2_17_x86_64")
     index.release("shop", "3.0rc1")
     index.release("shop", "3.1.dev1")
@@ -68,14 +68,14 @@ def test_pre_releases_are_taken_where_there_is_nothing_else(index: PackageIndex)
 
 def test_nothing_is_admitted(index: PackageIndex) -> None:
     index.release("shop", "1.0")
-    index.release("shop", "2.0", **{"requires-python": ">=4"})
+    index.release("shop", "2.0", entry={"requires-python": ">=4"})
     with pytest.raises(PackageIndexError) as caught:
         newest(index, ">1")
     assert str(caught.value).replace(index.url, "INDEX") == "INDEX/simple/shop/ has no release of it that >1 admits"
 
 
 def test_a_pin(index: PackageIndex) -> None:
-    index.release("shop", "1.0", yanked="broken")
+    index.release("shop", "1.0", entry={"yanked": "broken"})
     index.release("shop", "1.0.post1")
     assert names(releases(index).pinned(SHOP, "1.0.0")) == ["shop-1.0-py3-none-any.whl"]
     assert refusal(index, "2.0") == "INDEX/simple/shop/ has no release 2.0 of it"
@@ -152,7 +152,7 @@ def test_metadata_of_the_file_that_fits(index: PackageIndex) -> None:
 def test_metadata_in_the_wheel_itself(index: PackageIndex, advertised: bool) -> None:
     """It is read in parts, also where the index promises a file beside it that is not there."""
     data = wheel("shop", "1.0", metadata("shop", "1.0", "six"), {"shop/data": bytes(1_000_000)})
-    index.add("shop-1.0-py3-none-any.whl", data, **{"core-metadata": advertised})
+    index.add("shop-1.0-py3-none-any.whl", data, entry={"core-metadata": advertised})
     assert required(index) == ("six",)
     asked = [request.range for request in index.asked if request.path.endswith(".whl")]
     assert asked == ["bytes=-65536"]
