@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from packaging.utils import NormalizedName, canonicalize_name
 
-from driftscan.lock.poetry_markers import checked, extras_named, given_extra
+from driftscan.lock.poetry_extras import Extra, read_extras
+from driftscan.lock.poetry_markers import checked, extras_named, given_extras
 from driftscan.lock.poetry_packages import Catalogue, Entry
 from driftscan.lock.poetry_project import MAIN, Project
 from driftscan.lock.poetry_requirements import Requirement, read_all
@@ -17,8 +19,12 @@ DEV = "dev"
 
 def package_edges(entry: Entry, catalogue: Catalogue) -> Iterator[Dependency]:
     """What a package requires; a requirement that an extra brings in once for each such extra."""
+    extras: Mapping[NormalizedName, Extra] | None = None
     for requirement in read_all(entry.table.table("dependencies")):
-        for scope, marker in _package_scopes(requirement, entry):
+        named: set[NormalizedName] = extras_named(requirement.marker)
+        if (named or requirement.optional) and extras is None:
+            extras = read_extras(entry.table.table("extras"), entry.id.name)
+        for scope, marker in _package_scopes(requirement, named, extras or {}):
             yield _edge(requirement._replace(marker=marker), catalogue, scope, entry.line)
 
 
@@ -109,14 +115,19 @@ def _reach(start: PackageId, graph: Mapping[PackageId, set[PackageId]], reached:
             waiting += graph[current]
 
 
-def _package_scopes(requirement: Requirement, entry: Entry) -> Iterator[tuple[Scope, str | None]]:
+def _package_scopes(
+    requirement: Requirement, named: AbstractSet[NormalizedName], extras: Mapping[NormalizedName, Extra]
+) -> Iterator[tuple[Scope, str | None]]:
     """The extras of its package that bring a requirement in, each with what is left of the marker then."""
-    named: set[NormalizedName] = extras_named(requirement.marker)
     if not named and not requirement.optional:
         yield Scope(), requirement.marker
         return
-    for extra in sorted(named or {extra for extra, names in entry.extras.items() if requirement.name in names}):
-        left = given_extra(requirement.marker, extra)
+    if named:
+        bringing = named | {extra for extra, content in extras.items() if content.implied & named}
+    else:
+        bringing = {extra for extra, content in extras.items() if requirement.name in content.names}
+    for extra in sorted(bringing):
+        left = given_extras(requirement.marker, extras[extra].implied if extra in extras else {extra})
         if left is not False:
             yield Scope(ScopeKind.EXTRA, extra), None if left is True else left
 

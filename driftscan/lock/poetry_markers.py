@@ -7,6 +7,7 @@ that requires it, not those of the project. Here that part is taken out of the m
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TypeAlias
 
 from packaging.utils import NormalizedName, canonicalize_name
@@ -34,9 +35,9 @@ def extras_named(marker: str | None) -> set[NormalizedName]:
     return {name for name, wanted in filter(None, found) if wanted}
 
 
-def given_extra(marker: str | None, extra: NormalizedName) -> Truth | None:
-    """What is left of a marker where exactly this extra is asked for: None and True hold always, False never."""
-    return _reduced(parse(marker), extra) if marker else None
+def given_extras(marker: str | None, extras: AbstractSet[NormalizedName]) -> Truth | None:
+    """What is left of a marker where exactly these extras are asked for: None and True hold always, False never."""
+    return _reduced(parse(marker), extras) if marker else None
 
 
 def _comparisons(marker: Marker) -> Iterator[Comparison]:
@@ -59,12 +60,12 @@ def _extra(comparison: Comparison) -> tuple[NormalizedName, bool] | None:
     return None
 
 
-def _reduced(marker: Marker, extra: NormalizedName) -> Truth:
+def _reduced(marker: Marker, extras: AbstractSet[NormalizedName]) -> Truth:
     if isinstance(marker, Comparison):
         found = _extra(marker)
-        return (found[0] == extra) is found[1] if found else _written(marker)
+        return (found[0] in extras) is found[1] if found else _written(marker)
     word = "and" if marker.conjunction else "or"
-    return _join([_reduced(part, extra) for part in marker.parts], word, decisive=not marker.conjunction)
+    return _join([_reduced(part, extras) for part in marker.parts], word, decisive=not marker.conjunction)
 
 
 def _join(parts: Sequence[Truth], word: str, *, decisive: bool) -> Truth:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from posixpath import basename, normpath
 from typing import NamedTuple
 
@@ -12,7 +12,6 @@ from packaging.utils import (
     InvalidName,
     InvalidSdistFilename,
     InvalidWheelFilename,
-    NormalizedName,
     canonicalize_name,
     parse_sdist_filename,
     parse_wheel_filename,
@@ -26,7 +25,6 @@ from driftscan.lock.table import Table
 from driftscan.model.lock import Artifact, Hash, Note, NoteKind, Origin, OriginKind, PackageId
 
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
-_EXTRA_ITEM = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
 class Entry(NamedTuple):
@@ -37,12 +35,6 @@ class Entry(NamedTuple):
     source: Source
     table: Table
     line: int | None
-
-    @property
-    def extras(self) -> dict[NormalizedName, frozenset[NormalizedName]]:
-        """Names that each extra of the package brings in."""
-        extras = self.table.table("extras")
-        return {canonicalize_name(extra): frozenset(_names(extras.texts(extra))) for extra in extras.values}
 
 
 class Catalogue:
@@ -115,11 +107,6 @@ def notes(entry: Entry, files: tuple[Artifact, ...]) -> tuple[Note, ...]:
     if kind in {OriginKind.PATH, OriginKind.DIRECTORY, OriginKind.EDITABLE}:
         return (Note(NoteKind.LOCAL_SOURCE, location, entry.line),)
     return ()
-
-
-def _names(items: Iterable[str]) -> Iterator[NormalizedName]:
-    matches = (_EXTRA_ITEM.match(item) for item in items)
-    return (canonicalize_name(match[1]) for match in matches if match)
 
 
 def _origin(source: Table, package: Table) -> Origin:

@@ -292,6 +292,31 @@ file = ["plain (>=1)"]
     ]
 
 
+def test_extras_of_a_package_that_ask_for_each_other() -> None:
+    text = entry(
+        "tools",
+        """groups = ["main"]
+files = []
+[package.dependencies]
+plain = {version = "*", optional = true}
+typed = {version = "*", optional = true, markers = "extra == 'py' and os_name == 'nt'"}
+[package.extras]
+all = ["Tools[paths, py] (>=1)", "tools[lost]"]
+circle = ["tools[circle,py]"]
+paths = ["plain (>=1)", "typed"]
+py = ["typed"]
+""",
+    )
+    (tools,) = parse(document(text + METADATA, "[tool]")).packages
+    assert [(edge.name, edge.scope.name, edge.marker) for edge in tools.dependencies or ()] == [
+        ("plain", "all", None),
+        ("plain", "paths", None),
+        ("typed", "all", 'os_name == "nt"'),
+        ("typed", "circle", 'os_name == "nt"'),
+        ("typed", "py", 'os_name == "nt"'),
+    ]
+
+
 def test_source_picks_among_packages_of_one_version() -> None:
     text = (
         entry("a", '[package.source]\ntype = "legacy"\nurl = "https://cpu.example/simple"\nreference = "cpu"\n')

@@ -9,7 +9,7 @@ from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
 from driftscan.errors import LockError
-from driftscan.lock.poetry_markers import checked, extras_named, given_extra
+from driftscan.lock.poetry_markers import checked, extras_named, given_extras
 
 FILE = canonicalize_name("file")
 
@@ -36,7 +36,7 @@ def test_names_the_extras_that_are_asked_for() -> None:
     ],
 )
 def test_takes_the_extra_out(marker: str | None, left: str | bool | None) -> None:
-    assert given_extra(marker, FILE) == left
+    assert given_extras(marker, {FILE}) == left
 
 
 @pytest.mark.parametrize("marker", ["os_name ==", "(os_name == 'nt'", "(" * 5000, "colour == 'red'"])
@@ -62,7 +62,7 @@ _MARKER = st.recursive(
 @given(_MARKER, st.sampled_from(["nt", "posix"]), st.sampled_from(["linux", "darwin"]))
 def test_what_is_left_is_worth_the_same(marker: str, os_name: str, platform: str) -> None:
     environment = {"os_name": os_name, "sys_platform": platform, "python_version": "3.11", "extra": "file"}
-    left = given_extra(marker, FILE)
+    left = given_extras(marker, {FILE})
     worth = left if isinstance(left, bool) or left is None else evaluate(left, environment)
     assert worth == evaluate(marker, environment)
 
