@@ -73,7 +73,8 @@ class Online:
         for subject, reason in self._failures:
             by_reason.setdefault(reason, []).append(subject)
         for reason, subjects in by_reason.items():
-            more = f" and {len(subjects) - 1} others require" if len(subjects) > 1 else " requires"
+            others = {1: " requires", 2: " and 1 other require"}
+            more = others.get(len(subjects), f" and {len(subjects) - 1} others require")
             yield Unchecked(f"what {subjects[0]}{more}", reason)
 
     def told(self, lock: Lock) -> Lock:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from threading import Lock
 from typing import NamedTuple, TypeVar
 
@@ -47,7 +48,7 @@ class Releases:
     def __init__(self, web: Web, indexes: Sequence[str]) -> None:
         self._web = web
         self._indexes = tuple(indexes)
-        self._projects: dict[NormalizedName, Mapping[Version, Release] | PackageIndexError] = {}
+        self._pages: dict[tuple[str, NormalizedName], Mapping[Version, Release] | PackageIndexError | None] = {}
         self._pinned: dict[tuple[NormalizedName, str, frozenset[Hash]], Release | PackageIndexError] = {}
         self._metadata: dict[str, Metadata | PackageIndexError] = {}
         self._kept = 0
@@ -55,15 +56,16 @@ class Releases:
 
     def project(self, name: NormalizedName) -> Mapping[Version, Release]:
         """All releases of a project; PackageIndexError where no index has it, or one cannot be asked."""
-        if self._kept > _KEPT_FILES:
-            self._projects, self._kept = {}, 0
-        return _remembered(self._projects, name, lambda: self._ask(name))
+        found = next(self._offers(name), None)
+        if found is None:
+            raise PackageIndexError(f"there is no project {name}", where=self._place(name))
+        return found
 
     def pinned(self, name: NormalizedName, version: str, hashes: frozenset[Hash] = frozenset()) -> Release:
-        """The release that a pin means, with the files that have one of `hashes`, or all where there are none of them.
+        """The release that a pin means, with the files that have one of `hashes`; all files where there are none.
 
-        A pin without a local label means the highest label too, as in PEP 440. Raises PackageIndexError where there is
-        no such release.
+        Hashes say which index is meant, if there are several. A pin without a local label means the highest label too,
+        as in PEP 440. Raises PackageIndexError where there is no such release, or none of its files has such a hash.
         """
         return _remembered(self._pinned, (name, version, hashes), lambda: self._find(name, version, hashes))
 
@@ -72,13 +74,19 @@ class Releases:
             specifier = SpecifierSet(f"=={Version(version)}")
         except ValueError as error:
             raise PackageIndexError(f"{version[:80]} is no version that an index can be asked for") from error
-        project = self.project(name)
-        found = sorted(specifier.filter(project, prereleases=True), reverse=True)
-        if not found:
-            raise PackageIndexError(f"{self._place(name)} has no release {version} of it")
-        offered = [project[each] for each in found]
-        fitting = (each._replace(files=_hashed(each.files, hashes)) for each in offered)
-        return next((each for each in fitting if each.files), offered[0])
+        offered: list[Release] = []
+        for project in self._offers(name):
+            found = [project[each] for each in sorted(specifier.filter(project, prereleases=True), reverse=True)]
+            for each in found:
+                if files := _hashed(each.files, hashes):
+                    return each._replace(files=files)
+            offered += found
+        if not offered:
+            self.project(name)  # where there is none at all, that is what to say
+            raise PackageIndexError(f"there is no release {version} of {name}", where=self._place(name))
+        if _are_comparable(offered, hashes):
+            raise PackageIndexError(f"no file of {name} {version} has a hash of the lock", where=self._place(name))
+        return offered[0]
 
     def newest(self, name: NormalizedName, specifier: SpecifierSet, target: Target) -> Release:
         """The release that an installer on `target` would choose today; yanked ones and pre-releases as pip has them.
@@ -92,7 +100,8 @@ class Releases:
         }
         found = list(specifier.filter(usable))
         if not found:
-            raise PackageIndexError(f"{self._place(name)} has no release of it that {specifier or 'the target'} admits")
+            admitting = f"{specifier} and the target admit" if specifier else "the target admits"
+            raise PackageIndexError(f"there is no release of {name} that {admitting}", where=self._place(name))
         return usable[max(found)]
 
     def metadata(self, found: Release, target: Target) -> Metadata:
@@ -106,19 +115,26 @@ class Releases:
     def _place(self, name: NormalizedName) -> str:
         return " or ".join(shown(f"{url.rstrip('/')}/{name}/") for url in self._indexes)
 
-    def _ask(self, name: NormalizedName) -> Mapping[Version, Release]:
+    def _offers(self, name: NormalizedName) -> Iterator[Mapping[Version, Release]]:
+        """The project as each index has it that has it at all."""
+        if self._kept > _KEPT_FILES:
+            self._pages, self._kept = {}, 0
         for index in self._indexes:
-            answer = self._web.get(f"{index.rstrip('/')}/{name}/", {"Accept": ACCEPT}, self._web.limits.page)
-            if answer.is_missing:
-                continue
-            try:
-                with self._parsing:  # what a page takes while it is read is taken once at a time
-                    files = parse(answer.data, answer.headers.get("content-type", ""), answer.url)
-            except PackageIndexError as error:
-                raise PackageIndexError(error.message, where=shown(answer.url)) from error
-            self._kept += len(files)
-            return _by_version(files, name)
-        raise PackageIndexError(f"there is no project {name}", where=self._place(name))
+            found = _remembered(self._pages, (index, name), partial(self._ask, index, name))
+            if found is not None:
+                yield found
+
+    def _ask(self, index: str, name: NormalizedName) -> Mapping[Version, Release] | None:
+        answer = self._web.get(f"{index.rstrip('/')}/{name}/", {"Accept": ACCEPT}, self._web.limits.page)
+        if answer.is_missing:
+            return None
+        try:
+            with self._parsing:  # what a page takes while it is read is taken once at a time
+                files = parse(answer.data, answer.headers.get("content-type", ""), answer.url)
+        except PackageIndexError as error:
+            raise PackageIndexError(error.message, where=shown(answer.url)) from error
+        self._kept += len(files)
+        return _by_version(files, name)
 
     def _read(self, found: Release, file: File) -> Metadata:
         try:
@@ -169,6 +185,12 @@ def _by_version(files: Sequence[File], name: NormalizedName) -> dict[Version, Re
 
 def _hashed(files: Sequence[File], hashes: frozenset[Hash]) -> tuple[File, ...]:
     return tuple(file for file in files if not hashes or not hashes.isdisjoint(file.hashes))
+
+
+def _are_comparable(releases: Sequence[Release], hashes: frozenset[Hash]) -> bool:
+    """Whether all files have a digest of a kind that is among `hashes`."""
+    kinds = {value.algorithm for value in hashes}
+    return all(any(value.algorithm in kinds for value in file.hashes) for each in releases for file in each.files)
 
 
 def _is_usable(file: File, specifier: SpecifierSet, target: Target) -> bool:

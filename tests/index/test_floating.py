@@ -165,7 +165,7 @@ def test_what_cannot_be_followed(index: PackageIndex) -> None:
         ("shop 1.0", "its requirement 'a b' cannot be read"),
         ("shop 1.0", "its requirement \"idna; x == '1'\" cannot be read"),
         ("gone", "INDEX/gone/: there is no project gone"),
-        ("six", "INDEX/six/ has no release of it that >9 admits"),
+        ("six", "INDEX/six/: there is no release of six that >9 and the target admit"),
         ("direct", "it comes from https://files.example/direct.whl, not from an index"),
     ]
 

@@ -16,6 +16,7 @@ from tests.builders.indexes import PackageIndex, Served, metadata, package_index
 
 LINUX = target("3.12", "linux")
 SHOP = canonicalize_name("shop")
+UNKNOWN = Hash("sha256", "ab" * 32)
 
 
 def releases(*indexes: PackageIndex) -> Releases:
@@ -71,14 +72,17 @@ def test_nothing_is_admitted(index: PackageIndex) -> None:
     index.release("shop", "2.0", entry={"requires-python": ">=4"})
     with pytest.raises(PackageIndexError) as caught:
         newest(index, ">1")
-    assert str(caught.value).replace(index.url, "INDEX") == "INDEX/simple/shop/ has no release of it that >1 admits"
+    assert (
+        str(caught.value).replace(index.url, "INDEX")
+        == "INDEX/simple/shop/: there is no release of shop that >1 and the target admit"
+    )
 
 
 def test_a_pin(index: PackageIndex) -> None:
     index.release("shop", "1.0", entry={"yanked": "broken"})
     index.release("shop", "1.0.post1")
     assert names(releases(index).pinned(SHOP, "1.0.0")) == ["shop-1.0-py3-none-any.whl"]
-    assert refusal(index, "2.0") == "INDEX/simple/shop/ has no release 2.0 of it"
+    assert refusal(index, "2.0") == "INDEX/simple/shop/: there is no release 2.0 of shop"
     assert refusal(index, "1.*") == "1.* is no version that an index can be asked for"
     assert refusal(index, "9" * 5000) == f"{'9' * 80} is no version that an index can be asked for"
 
@@ -91,7 +95,22 @@ def test_a_pin_without_a_local_label(index: PackageIndex) -> None:
     assert str(offered.pinned(SHOP, "1.0").version) == "1.0+cu121"
     assert str(offered.pinned(SHOP, "1.0+cpu").version) == "1.0+cpu"
     assert str(offered.pinned(SHOP, "1.0", frozenset([Hash("sha256", plain)])).version) == "1.0"
-    assert str(offered.pinned(SHOP, "1.0", frozenset([Hash("sha256", "ab" * 32)])).version) == "1.0+cu121"
+    assert str(offered.pinned(SHOP, "1.0", frozenset([Hash("md5", "ab" * 16)])).version) == "1.0+cu121"
+    with pytest.raises(PackageIndexError, match=r"no file of shop 1\.0 has a hash of the lock"):
+        offered.pinned(SHOP, "1.0", frozenset([UNKNOWN]))
+
+
+def test_hashes_say_which_index_is_meant(index: PackageIndex) -> None:
+    with package_index() as second:
+        index.release("shop", "1.0", "one")
+        index.release("only", "1.0")
+        digest = second.release("shop", "1.0", "two")
+        second.release("only", "2.0")
+        offered = releases(index, second)
+        assert offered.metadata(offered.pinned(SHOP, "1.0"), LINUX).requires == ("one",)
+        pinned = offered.pinned(SHOP, "1.0", frozenset([Hash("sha256", digest), UNKNOWN]))
+        assert offered.metadata(pinned, LINUX).requires == ("two",)
+        assert str(offered.pinned(canonicalize_name("only"), "2.0").version) == "2.0"
 
 
 def test_everything_is_asked_once(index: PackageIndex) -> None:

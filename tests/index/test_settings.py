@@ -79,5 +79,5 @@ def test_files_that_say_nothing(nobodys_home: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(settings, "_known_to_pip", lambda: "https://index.example/simple")
     path = nobodys_home / "own.conf"
     path.write_bytes(content)
-    monkeypatch.setattr(settings, "_pip_places", lambda environment: [path])
+    monkeypatch.setattr(settings, "_pip_places", lambda _: [path])
     assert configured_indexes() == ("https://index.example/simple",)
