@@ -95,7 +95,8 @@ def ask_poetry(case: Case) -> Answers:
     for name in targets(case.lock):
         for request in requests(case.lock):
             try:
-                answer: Answer = _poetry_answer(case, name, request)
+                with patch("poetry.core.packages.path_dependency.PathDependency.validate", return_value=True):
+                    answer: Answer = _poetry_answer(case, name, request)
             except Exception as error:  # noqa: BLE001  # any crash of the judge is its refusal
                 answer = refusal(error)
             yield Question(name, request), answer
@@ -116,7 +117,7 @@ def _poetry_answer(case: Case, name: str, request: Request) -> frozenset[str]:
         installed=InstalledRepository(),
         executor=executor,
     )
-    # Folders are not there, and whether the lock is stale is another question.
+    # Folders beside the project are not there, and whether the lock is stale is another question.
     installer.skip_directory()
     if request.groups or not request.default_groups:
         groups = {"main", *request.groups, *(case.lock.default_groups if case.lock and request.default_groups else ())}
@@ -129,7 +130,7 @@ def _poetry_answer(case: Case, name: str, request: Request) -> frozenset[str]:
     return frozenset(
         shown(each.name, None if each.source_type in _DIRECT else str(each.version))
         for each in chosen
-        if each.source_type != "file"
+        if each.source_type not in ("directory", "file")
     )
 
 
