@@ -114,9 +114,22 @@ def test_the_python_that_a_release_is_for(index: PackageIndex) -> None:
 
 def test_a_lock_with_edges_needs_no_index(index: PackageIndex) -> None:
     six = locked("six", "1.16", (), edge("gone"))
-    assert told(flat(six)).packages == (six,)
-    checked(flat(six))
+    made = flat(six, format="pylock")
+    assert told(made) == made
+    checked(made)
     assert index.asked == []
+
+
+def test_comments_are_not_all_edges(index: PackageIndex) -> None:
+    """`# via` says who required what is listed; the chain from there is kept."""
+    index.release("app", "1.0", "shop[x]")
+    index.release("shop", "1.0", "gone")
+    index.release("gone", "2.0")
+    shop = locked("shop", "1.0", [])
+    report = checked(flat(shop, locked("app", "1.0", [], edge("shop", "", shop))))
+    (finding,) = (finding for finding in report.findings if finding.rule == "LK102")
+    assert finding.message == "shop 1.0 requires gone, and the lock does not pin it; 2.0 would be installed today"
+    assert finding.chain == ("app", "shop", "gone")
 
 
 def test_what_comes_from_no_index(index: PackageIndex) -> None:

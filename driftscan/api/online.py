@@ -24,6 +24,7 @@ from driftscan.model.target import Target
 from driftscan.rules.requirements import locked_names, overridden
 
 _LIMITS = Limits()
+_COMMENTED = "requirements"
 _NOT_FROM_INDEXES = frozenset(
     (OriginKind.URL, OriginKind.VCS, OriginKind.PATH, OriginKind.DIRECTORY, OriginKind.EDITABLE)
 )
@@ -49,7 +50,7 @@ class Online:
         self._target = target
         self._asked = tuple(asked)
         self._open = frozenset(
-            package.id for lock in locks for package in lock.packages if package.dependencies is None
+            package.id for lock in locks for package in lock.packages if _lacks_requirements(lock, package)
         )
         self._configured = self._asked or _configured(self._needs_default(lock) for lock in locks)
         named = [url for lock in locks for url in _named(lock) if _is_usable(url)] if not asked else []
@@ -123,7 +124,7 @@ class Online:
             return package
         return replace(
             package,
-            dependencies=tuple(_edges(key.name, metadata.requires, held)),
+            dependencies=(*(package.dependencies or ()), *_edges(key.name, metadata.requires, held)),
             requires_python=package.requires_python or metadata.requires_python,
         )
 
@@ -153,6 +154,14 @@ class Online:
         )
         urls = self._asked or ((own,) if own else named or self._configured)
         return self._releases.setdefault(urls, Releases(self._web, urls))
+
+
+def _lacks_requirements(lock: Lock, package: Package) -> bool:
+    """Whether a lock may keep quiet about what a package requires.
+
+    Comments of requirements files (`# via`) say who required what is listed, and nothing of what is not.
+    """
+    return package.dependencies is None or lock.format == _COMMENTED
 
 
 def _configured(needed: Iterable[bool]) -> tuple[str, ...]:
