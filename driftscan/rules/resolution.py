@@ -89,7 +89,7 @@ def _floating(comparison: Comparison, reported: frozenset[NormalizedName]) -> It
             continue
         package = comparison.selection.packages[found.start]
         where = f" on targets such as {comparison.example}" if found.is_conditional and comparison.example else ""
-        today = f"; {found.newest} would be installed today" if found.newest is not None else ""
+        today = f"; today it could be {found.newest}" if found.newest is not None else ""
         yield Draft(
             message=f"{found.by} requires {found.requirement}{where}, and the lock does not pin it{today}",
             package=found.name,

@@ -16,14 +16,12 @@ drift: 2 packages locked; 2 errors
 requirements.txt
 
 click
-  error    flask 3.0.0 requires click>=8.1, and the lock does not pin it; 8.2.0 would be installed
-           today
+  error    flask 3.0.0 requires click>=8.1, and the lock does not pin it; today it could be 8.2.0
            LK102 unpinned-transitive · requirements.txt:1 · via flask > click
            fix       lock all requirements with their dependencies
 
 colorama
-  error    click 8.2.0 requires colorama, and the lock does not pin it; 0.4.6 would be installed
-           today
+  error    click 8.2.0 requires colorama, and the lock does not pin it; today it could be 0.4.6
            LK102 unpinned-transitive · requirements.txt:1 · via flask > click > colorama
            fix       lock all requirements with their dependencies
 """
