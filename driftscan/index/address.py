@@ -71,7 +71,9 @@ def shown(url: str) -> str:
     """The URL as reports may have it: without user, password, query and fragment, and not endless."""
     scheme, sign, rest = url.partition("#")[0].partition("?")[0].partition("://")
     host, slash, path = rest.partition("/")
-    return f"{scheme}{sign}{host.rpartition('@')[2]}{slash}{path}"[:200] if sign else scheme[:200]
+    if not sign:
+        return scheme.rpartition("@")[2][:200]
+    return f"{scheme}{sign}{host.rpartition('@')[2]}{slash}{path}"[:200]
 
 
 def refuse_link_local(origin: Origin) -> None:

@@ -49,7 +49,7 @@ def sdist_metadata(web: Web, url: str, filename: str) -> bytes:
         return _from_tar(answer.data, web.limits)
 
 
-def _from_zip(file: RemoteFile, suffix: str, limits: Limits) -> bytes:
+def _from_zip(file: RemoteFile | io.BytesIO, suffix: str, limits: Limits) -> bytes:
     try:
         with ZipFile(file) as archive:
             return _one(archive, suffix, limits)

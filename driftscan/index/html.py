@@ -15,6 +15,7 @@ from driftscan.errors import PackageIndexError
 
 _TAG = re.compile(r"""<(?P<close>/?)(?P<name>[A-Za-z][^\s/>]*+)(?P<rest>(?:[^>"']++|"[^"]*+"|'[^']*+')*+)>""")
 _ATTRIBUTE = re.compile(r"""([^\s"'>/=]++)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'=<>`]++)))?""")
+_LONGEST_TAG = 65_536
 _RAW = frozenset(("script", "style", "textarea", "title", "xmp", "noembed", "noframes", "iframe"))
 
 
@@ -26,7 +27,7 @@ class Tag(NamedTuple):
 
 
 def start_tags(text: str) -> Iterator[Tag]:
-    """The start tags outside of comments and scripts; PackageIndexError where a tag or comment is not closed."""
+    """The start tags outside of comments and scripts; PackageIndexError where one is not closed or endless."""
     at = text.find("<")
     while at >= 0:
         if text.startswith("<!--", at):
@@ -37,6 +38,8 @@ def start_tags(text: str) -> Iterator[Tag]:
             match = _TAG.match(text, at)
             if match is None:
                 raise _cut_off(text, at)
+            if match.end() - at > _LONGEST_TAG:
+                raise PackageIndexError(f"the page has a tag of more than {_LONGEST_TAG:,} characters")
             at = match.end()
             name = match["name"].lower()
             if not match["close"]:

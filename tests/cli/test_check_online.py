@@ -140,3 +140,12 @@ def test_usage(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "hint: add --online",
         "driftscan: error: ftp://index.example/ is no address that can be asked",
     ]
+
+
+def test_an_index_that_is_not_secured(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "uv.lock").write_text('version = 1\nrequires-python = ">=3.11"\n')
+    assert run(["check", "uv.lock", "--online", "--index-url", "http://me:secret@index.example/simple"]) == 0
+    assert capsys.readouterr().err == (
+        "driftscan: warning: http://index.example/simple is not secured by TLS: whoever stands in between can change "
+        "what it says\n"
+    )

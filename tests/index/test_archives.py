@@ -7,11 +7,15 @@ import io
 import struct
 import tarfile
 import zlib
+from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 
 from driftscan.errors import PackageIndexError
+from driftscan.index.archives import _from_tar, _from_zip
 from driftscan.index.releases import Releases
 from driftscan.index.transport import MIB, Limits, Web
 from driftscan.model.target import Target
@@ -129,3 +133,22 @@ def test_a_file_that_is_gone(index: PackageIndex) -> None:
     for version in ("1.0", "2.0"):
         with pytest.raises(PackageIndexError, match="there is no such file"):
             offered.metadata(offered.pinned(canonicalize_name("shop"), version), Target())
+
+
+_GOOD_WHEEL = wheel("shop", "1.0", GOOD)
+_GOOD_TAR = tar(("shop-1.0/setup.py", b""), ("shop-1.0/PKG-INFO", GOOD))
+
+
+@given(st.sampled_from([True, False]), st.data())
+def test_damage_is_found_or_does_not_matter(is_wheel: bool, data: st.DataObject) -> None:
+    """Whatever byte changes, the answer is the file, another text of that size, or one clear error."""
+    damaged = bytearray(_GOOD_WHEEL if is_wheel else _GOOD_TAR)
+    for _ in range(data.draw(st.integers(1, 3))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    with suppress(PackageIndexError):
+        found = (
+            _from_zip(io.BytesIO(damaged), ".dist-info/METADATA", LIMITS)
+            if is_wheel
+            else _from_tar(gzip.compress(damaged), LIMITS)
+        )
+        assert len(found) <= LIMITS.metadata

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from html import escape
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -184,6 +188,7 @@ def test_json_that_is_refused(data: bytes, message: str) -> None:
         (b'\n<a href="a', "the page is cut off in line 2"),
         (b"<!--", "the page is cut off in line 1"),
         (b"<script>", "the page is cut off in line 1"),
+        (b"<a " + b"b " * 40_000 + b">", "the page has a tag of more than 65,536 characters"),
         (b"<!doctype", "the page is cut off in line 1"),
         (b'<a href="&#' + b"9" * 5000 + b'">', "the page has an attribute that cannot be read: '&#" + "9" * 78 + "'"),
     ],
@@ -203,6 +208,68 @@ def test_hostile_html_takes_linear_time(unit: str) -> None:
     assert refusal(unit.encode() * 500_000, HTML_TYPE) == "the page is cut off in line 1"
 
 
-@pytest.mark.parametrize("unit", ["<", "<a >", "<a " + "b " * 99 + ">", "<title></title>", "<base href=/a>", "&", "</"])
+@pytest.mark.parametrize("unit", ["<", "<a >", "<a b c d>", "<title></title>", "<base href=/a>", "&", "</"])
 def test_odd_html_without_files(unit: str) -> None:
     assert parse(unit.encode() * 50_000, HTML_TYPE, URL) == ()
+
+
+_WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=1, max_size=20)
+_DIGESTS = st.binary(min_size=32, max_size=32).map(lambda data: (Hash("sha256", data.hex()),))
+
+
+@st.composite
+def _files(draw: st.DrawFn) -> File:
+    """Files as both forms of a page can tell them."""
+    filename = draw(
+        st.from_regex(r"[A-Za-z0-9_.+-]{1,20}", fullmatch=True).filter(lambda name: name not in (".", ".."))
+    )
+    hashes = draw(st.just(()) | _DIGESTS)
+    fragment = f"#sha256={hashes[0].digest}" if hashes else ""
+    return File(
+        filename=filename,
+        url=f"https://files.example/{filename}{fragment}",
+        hashes=hashes,
+        requires_python=draw(st.none() | _WORDS),
+        yanked=draw(st.none() | _WORDS),
+        metadata=draw(st.none() | st.just(()) | _DIGESTS),
+    )
+
+
+def _as_json(file: File) -> dict[str, object]:
+    metadata = dict(file.metadata) if file.metadata else file.metadata is not None
+    return {
+        "filename": file.filename,
+        "url": file.url,
+        "hashes": dict(file.hashes),
+        "requires-python": file.requires_python,
+        "yanked": file.yanked if file.yanked is not None else False,
+        "core-metadata": metadata,
+    }
+
+
+def _as_html(file: File) -> str:
+    values = {"href": file.url}
+    if file.requires_python is not None:
+        values["data-requires-python"] = file.requires_python
+    if file.yanked is not None:
+        values["data-yanked"] = file.yanked
+    if file.metadata is not None:
+        values["data-core-metadata"] = f"sha256={file.metadata[0].digest}" if file.metadata else "true"
+    attributes = " ".join(f"{name}='{escape(value)}'" for name, value in values.items())
+    return f"<a {attributes}>{escape(file.filename)}</a>"
+
+
+@given(st.lists(_files(), max_size=5))
+def test_both_forms_tell_the_same(files: list[File]) -> None:
+    html = "<!DOCTYPE html>\n" + "\n".join(map(_as_html, files))
+    assert parse(page(*map(_as_json, files)), JSON_TYPE, URL) == tuple(files)
+    assert parse(html.encode(), HTML_TYPE, URL) == tuple(files)
+
+
+@given(
+    st.binary(max_size=200) | st.text("<>a/=\"' !-&#;hrefbs", max_size=80).map(str.encode),
+    st.sampled_from([JSON_TYPE, HTML_TYPE]),
+)
+def test_any_page_is_read_or_refused(data: bytes, kind: str) -> None:
+    with suppress(PackageIndexError):
+        parse(data, kind, URL)

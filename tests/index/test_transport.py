@@ -198,6 +198,7 @@ def test_addresses() -> None:
     assert str(origin_of("http://[::1]:8080/")) == "http://[::1]:8080"
     assert split_login("https://a%40b:c@index.example/x?y#z") == ("https://index.example/x?y", Login("a@b", "c"))
     assert shown("https://user:secret@index.example/simple/?token=1#x") == "https://index.example/simple/"
+    assert shown("user:secret@index.example/simple") == "index.example/simple"
     for url in ("ftp://a", "https://", "https://a:b/", "https://a b/", "/path"):
         with pytest.raises(PackageIndexError, match="is no address that can be asked"):
             origin_of(url)
