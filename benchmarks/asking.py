@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from packaging.markers import Marker
+from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
@@ -112,8 +112,10 @@ def holds(marker: object, environment: Mapping[str, str]) -> bool:
 def evaluated(lock: Lock | None, request: Request, answer: Refusal | Callable[[str], Iterable[str]]) -> Answers:
     """The answer for each target of one export, which holds all of them."""
     for name in targets(lock):
-        question = Question(name, request)
-        yield question, answer if isinstance(answer, Refusal) else frozenset(answer(name))
+        try:
+            yield Question(name, request), answer if isinstance(answer, Refusal) else frozenset(answer(name))
+        except (UndefinedComparison, UndefinedEnvironmentName) as error:
+            yield Question(name, request), refusal(error)
 
 
 def run(command: Sequence[str], folder: Path, **settings: str) -> str | Refusal:
