@@ -157,7 +157,8 @@ def _distinct(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Each finding once, whatever targets and requests it holds for; the first tells the example."""
     found: dict[tuple[object, ...], Finding] = {}
     for finding in findings:
-        found.setdefault((finding.rule, finding.package, finding.locked, finding.location), finding)
+        key = finding.package if finding.package is not None else finding.message
+        found.setdefault((finding.rule, key, finding.locked, finding.location), finding)
     return tuple(sorted(found.values(), key=rules.order))
 
 

@@ -41,23 +41,32 @@ def _header(content: Content) -> Iterator[str]:
 
 
 def _indexes(content: Content) -> Iterator[str]:
-    """The one that supplies most packages comes first, as pip would otherwise take its own default."""
-    urls, folders = _locations(content)
-    is_default = any(_origin_index(entry.package) == "" for entry in content.entries)
-    for position, location in enumerate(urls):
+    """Indexes as pip combines them; without `--index-url` its own default is one of them."""
+    named = [index.location for index in content.lock.indexes]
+    locations = named or _by_use(content)
+    is_default = "" in locations
+    for position, location in enumerate(filter(_is_address, locations)):
         yield f"{'--extra-index-url' if position or is_default else '--index-url'} {location}"
-    for folder in folders:
+    folders = {location for location in locations if location and not _is_address(location)}
+    folders |= {dirname(path) for entry in content.entries for path in _local_files(entry.package)}
+    for folder in sorted(folders):
         yield f"--find-links {content.path(folder)}"
 
 
-def _locations(content: Content) -> tuple[Sequence[str], Sequence[str]]:
-    """Indexes by address, most used first, and folders of files that serve as one; the default index has neither."""
-    packages = [entry.package for entry in content.entries]
-    counted = Counter(filter(None, map(_origin_index, packages)))
-    ordered = [location for location, _ in sorted(counted.items(), key=lambda item: (-item[1], item[0]))]
-    folders = {location for location in ordered if "://" not in location}
-    folders |= {dirname(path) for package in packages for path in _local_files(package)}
-    return [each for each in ordered if "://" in each], sorted(folders)
+def _by_use(content: Content) -> Sequence[str]:
+    """Indexes that packages are from, the one that supplies most first; the empty string is the default one."""
+    counted = Counter(_origin_index(entry.package) for entry in content.entries)
+    ordered = sorted(((location, count) for location, count in counted.items() if location is not None), key=_use)
+    return [location for location, _ in ordered]
+
+
+def _use(item: tuple[str, int]) -> tuple[int, str]:
+    location, count = item
+    return -count, location
+
+
+def _is_address(location: str) -> bool:
+    return "://" in location
 
 
 def _local_files(package: Package) -> Iterator[str]:
@@ -122,7 +131,7 @@ def _notes(content: Content) -> Iterator[str]:
         yield f"the lock has no hash that pip accepts for {named(found)}"
     if found := [each.id.name for each in plain if not each.pinned]:
         yield f"{named(found)} {_is(found)} not pinned in the lock either"
-    if len({_origin_index(each) for each in plain} - {None}) > 1:
+    if len(content.lock.indexes or {_origin_index(each) for each in plain} - {None}) > 1:
         yield "which package comes from which index cannot be said; only the hashes decide"
 
 

@@ -36,8 +36,8 @@ _MOST = 2000
 
 
 class File(NamedTuple):
-    """A file that is loaded: its real path in the image, what is known of it, and the folder that it was found in, where
-    links may lead from it to the path.
+    """A file that is loaded: its real path in the image, what is known of it, and the folder that it was found in, from
+    which links may lead to the path.
     """
 
     path: str

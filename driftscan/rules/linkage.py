@@ -19,6 +19,8 @@ _AT_RUN_TIME = re.compile(
     r"lib(?:cuda|nvidia-[a-z-]+|nvcuvid|nvoptix|amdhip64|hsa-runtime64|ze_loader|tpu)\.so(?:\..*)?"
 )
 """Libraries of device drivers: the container runtime puts them in when the container starts."""
+_VENDORED = re.compile(r".*-[0-9a-f]{8}\.so.*")
+"""auditwheel renames what it puts into a wheel, so that nothing else is found under the name."""
 _TAGGED = re.compile(r"[^.]+\.((?:cpython|pypy)\d*-[^/]+)\.so")
 _STABLE = ".abi3.so"
 _DEBIAN: Mapping[str, str] = {
@@ -86,10 +88,10 @@ def _missing_library(comparison: Comparison) -> Iterator[Draft]:
         beside = provided_beside(comparison, found, each.distribution) if absent else frozenset()
         for name, needing in sorted(absent.items()):
             if name not in beside:
-                yield _absent(each.distribution, name, needing)
+                yield _absent(each, name, needing)
 
 
-def _absent(distribution: Distribution, name: str, needing: Sequence[tuple[Native, Library]]) -> Draft:
+def _absent(each: Modules, name: str, needing: Sequence[tuple[Native, Library]]) -> Draft:
     native, library = needing[0]
     way = "" if library.needed_by == native.path else f" by way of {library.needed_by}"
     removed = f"; layer {library.removed_by.index} removed it" if library.removed_by is not None else ""
@@ -99,12 +101,22 @@ def _absent(distribution: Distribution, name: str, needing: Sequence[tuple[Nativ
         else (f"install the OS package that holds {name}")
     )
     draft = _draft(
-        distribution,
+        each.distribution,
         native,
-        f"needs {name}, which is not in the image{removed}: {_shown([each for each, _ in needing], native)}{way}",
+        f"needs {name}, which is not in the image{removed}: {_shown([one for one, _ in needing], native)}{way}",
         "take out the step that removes it" if library.removed_by is not None else package,
     )
-    return draft if library.removed_by is None else replace(draft, layer=library.removed_by)
+    if library.removed_by is not None:
+        return replace(draft, layer=library.removed_by)
+    return replace(draft, severity=Severity.WARNING) if _may_be_optional(each, name, needing) else draft
+
+
+def _may_be_optional(each: Modules, name: str, needing: Sequence[tuple[Native, Library]]) -> bool:
+    """Whether the package may do without: some have modules for several systems (threading layers, media), and try.
+
+    A library that came with the package, under a name of its own, it cannot do without.
+    """
+    return len(needing) * 2 < len(each.modules) and _VENDORED.fullmatch(name) is None
 
 
 def _missing_version(comparison: Comparison) -> Iterator[Draft]:

@@ -21,7 +21,13 @@ _OPTION = re.compile(r"-m(?:arch|cpu)=(.+)")
 _GENERIC = frozenset(("x86-64", "x86_64", "i386", "i486", "i586", "i686", "armv8-a", "generic", "k8"))
 """What compilers assume of any processor of the family."""
 _KINDS = {"libgomp": "OpenMP", "libomp": "OpenMP", "openblas": "BLAS", "mkl": "BLAS", "blis": "BLAS"}
-_TITLES = {"libgomp": "GNU's libgomp", "libomp": "LLVM's or Intel's libomp", "openblas": "OpenBLAS", "mkl": "MKL"}
+_TITLES = {
+    "libgomp": "GNU's libgomp",
+    "libomp": "LLVM's or Intel's libomp",
+    "openblas": "OpenBLAS",
+    "mkl": "MKL",
+    "blis": "BLIS",
+}
 
 
 def _installed(found: Sequence[Modules], name: str) -> Distribution | None:

@@ -18,6 +18,7 @@ from driftscan.model.lock import (
     CondaBuild,
     Dependency,
     Hash,
+    Index,
     Lock,
     Origin,
     OriginKind,
@@ -345,6 +346,19 @@ def test_what_requirements_cannot_say() -> None:
     )
 
 
+def test_indexes_that_the_lock_names_as_a_whole() -> None:
+    subject = lock(entry(key("a", "1.0", Origin()), wheel("a", "a")))
+    for locations, lines_of_it in (
+        (("https://one.example", "https://two.example"), ["--index-url https://one.example", EXTRA]),
+        (("", "https://two.example"), [EXTRA]),
+        (("https://two.example",), ["--index-url https://two.example"]),
+    ):
+        written = convert(replace(subject, indexes=tuple(map(Index, locations))), "requirements")
+        assert [line for line in written.text.splitlines() if "index" in line] == lines_of_it
+        assert len(written.notes) == (len(locations) > 1)
+
+
+EXTRA = "--extra-index-url https://two.example"
 CONDA = replace(
     entry(key("zlib", "1.3", Origin(OriginKind.CONDA, "https://conda.example/forge"))),
     conda=CondaBuild("h1", "https://conda.example/forge", "linux-64", "zlib-1.3-h1.conda"),

@@ -82,6 +82,15 @@ def test_a_library_is_missing() -> None:
     assert two.hint == "install the OS package that holds libodd.so"
 
 
+def test_what_a_package_may_do_without_is_a_warning() -> None:
+    """numba has modules for three threading layers and takes the one that loads."""
+    fine = {f"{name}.{SUFFIX}": module() for name in "abc"}
+    (finding,) = found(taken(OWN, package({**fine, f"x.{SUFFIX}": module("libtbb.so.12")})))
+    assert (finding.rule, finding.severity) == ("NW306", Severity.WARNING)
+    (finding,) = found(taken(OWN, package({**fine, f"x.{SUFFIX}": module("libgomp-e985bcbb.so.1.0.0")})))
+    assert (finding.rule, finding.severity) == ("NW306", Severity.ERROR)
+
+
 def test_a_library_is_missing_further_down() -> None:
     files = {f"x.{SUFFIX}": module("libq.so", rpath="$ORIGIN/shop.libs"), "shop.libs/libq.so": library("libgomp.so.1")}
     assert said(taken(OWN, package(files))) == [
