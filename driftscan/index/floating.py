@@ -74,7 +74,7 @@ class Found:
     failures: dict[Failure, None] = field(default_factory=dict)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def parse_requirement(line: str) -> Required | None:
     """A Requires-Dist line; None where it cannot be read."""
     if len(line) > _LONGEST_LINE or _LONG_NUMBER.search(line):

@@ -20,7 +20,7 @@ from driftscan.index.address import shown
 from driftscan.index.archives import sdist_metadata, wheel_metadata
 from driftscan.index.metadata import Metadata
 from driftscan.index.page import ACCEPT, File, parse, release
-from driftscan.index.transport import Web
+from driftscan.index.transport import MIB, Web
 from driftscan.model.lock import Hash
 from driftscan.model.target import Target
 
@@ -28,6 +28,10 @@ _Key = TypeVar("_Key")
 _Result = TypeVar("_Result")
 _KEPT_FILES = 100_000
 """Files of pages that are remembered; all are forgotten when there are more."""
+_MOST_REQUIREMENTS = 64 * MIB
+"""Memory for the requirements of all releases that were asked about; ordinary ones take some kilobytes each."""
+_LINE = 64
+"""What a string takes beside its characters."""
 _ALGORITHMS = ("sha256", "sha384", "sha512")
 
 
@@ -52,6 +56,7 @@ class Releases:
         self._pinned: dict[tuple[NormalizedName, str, frozenset[Hash]], Release | PackageIndexError] = {}
         self._metadata: dict[str, Metadata | PackageIndexError] = {}
         self._kept = 0
+        self._required = 0
         self._parsing = Lock()
 
     def project(self, name: NormalizedName) -> Mapping[Version, Release]:
@@ -144,9 +149,15 @@ class Releases:
             is_source = data is None
             if data is None:
                 data = sdist_metadata(self._web, file.url, file.filename)
-            return metadata.parse(data, found.name, found.version, is_source=is_source)
+            return self._counted(metadata.parse(data, found.name, found.version, is_source=is_source))
         except PackageIndexError as error:
             raise PackageIndexError(error.message, where=error.where or file.filename) from error
+
+    def _counted(self, found: Metadata) -> Metadata:
+        self._required += sum(len(line) + _LINE for line in found.requires)
+        if self._required > _MOST_REQUIREMENTS:
+            raise PackageIndexError(f"requirements of more than {_MOST_REQUIREMENTS // MIB} MiB were read before it")
+        return found
 
     def _beside(self, file: File) -> bytes | None:
         """None where the index has none, whatever it promised."""

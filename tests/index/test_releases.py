@@ -7,6 +7,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from driftscan.errors import PackageIndexError
+from driftscan.index import releases as module
 from driftscan.index.releases import Release, Releases
 from driftscan.index.transport import Limits, Web
 from driftscan.model.lock import Hash
@@ -231,6 +232,16 @@ def test_metadata_that_is_not_what_the_index_promised(index: PackageIndex) -> No
 def test_metadata_that_cannot_be_used(index: PackageIndex, text: bytes, message: str) -> None:
     index.add("shop-1.0-py3-none-any.whl", b"", metadata=text)
     assert refusal(index) == f"shop-1.0-py3-none-any.whl: {message}"
+
+
+def test_requirements_without_end(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_REQUIREMENTS", 1 << 20)
+    index.release("shop", "1.0", *(f"project-{number:05}" for number in range(8000)))
+    index.release("shop", "2.0", *(f"project-{number:05}" for number in range(8000)))
+    offered = releases(index)
+    offered.metadata(offered.pinned(SHOP, "1.0"), LINUX)
+    with pytest.raises(PackageIndexError, match="requirements of more than 1 MiB were read before it"):
+        offered.metadata(offered.pinned(SHOP, "2.0"), LINUX)
 
 
 def test_a_description_says_nothing(index: PackageIndex) -> None:
