@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from driftscan.model.target import Target
 from driftscan.platforms import target
 
 TARGETS = ("3.12.4 linux", "3.12.4 windows", "3.13.1 macos", "3.10.14 linux/arm64", "3.8.18 linux")
+_EDITABLE = re.compile(r"-e (\w+\+\S+?)#egg=([\w.-]+)\S*")
+"""A repository as pipenv writes it; no marker follows."""
 MOST = 3
 """Extras, groups and members that are asked for one by one."""
 
@@ -133,8 +136,9 @@ def refusal(error: BaseException) -> Refusal:
 
 
 def lines_answer(lines: Iterable[str]) -> Callable[[str], Iterable[str]]:
-    """Requirements that hold; editables are left out, and what has an address counts by its name."""
-    kept = [Requirement(line) for line in lines if line.strip() and not line.startswith(("-", "#", "."))]
+    """Requirements that hold; what has an address counts by its name, and folders are left out."""
+    named = [_EDITABLE.sub(r"\2 @ \1", line) for line in lines]
+    kept = [Requirement(line) for line in named if line.strip() and not line.startswith(("-", "#", "."))]
 
     def answer(name: str) -> Iterator[str]:
         for each in kept:
