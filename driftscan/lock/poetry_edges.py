@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from packaging.utils import NormalizedName, canonicalize_name
 
 from driftscan.lock.poetry_extras import Extra, read_extras
-from driftscan.lock.poetry_markers import checked, extras_named, given_extras
+from driftscan.lock.poetry_markers import NEVER, checked, extras_named, given_extras
 from driftscan.lock.poetry_packages import Catalogue, Entry
 from driftscan.lock.poetry_project import MAIN, Project
 from driftscan.lock.poetry_requirements import Requirement, read_all
@@ -29,10 +29,15 @@ def package_edges(entry: Entry, catalogue: Catalogue) -> Iterator[Dependency]:
 
 
 def flat_roots(entry: Entry) -> Iterator[Dependency]:
-    """One edge for each group: `markers` is one marker for all of them, or a table of markers by group."""
+    """One edge for each group: `markers` is one marker for all of them, or a table of markers by group.
+
+    A group whose marker holds nowhere gets none.
+    """
     by_group = isinstance(entry.table.values.get("markers"), Mapping)
     for group in entry.table.texts("groups"):
         marker = entry.table.table("markers").text(group) if by_group else entry.table.text("markers")
+        if marker == NEVER:
+            continue
         yield Dependency(
             name=entry.id.name,
             specifier=f"=={entry.id.version}",

@@ -15,6 +15,8 @@ from packaging.utils import NormalizedName, canonicalize_name
 from driftscan.errors import LockError, MarkerError
 from driftscan.markers import Comparison, Marker, parse
 
+NEVER = "<empty>"
+"""How Poetry writes a marker that holds nowhere; it is no marker of PEP 508."""
 Truth: TypeAlias = str | bool
 """A marker, or what is known of it: it always holds, or never."""
 

@@ -12,7 +12,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from driftscan.lock import poetry_constraints
 from driftscan.lock.poetry_constraints import ANYTHING, Constraint
-from driftscan.lock.poetry_markers import checked
+from driftscan.lock.poetry_markers import NEVER, checked
 from driftscan.lock.standard import read_standard
 from driftscan.lock.table import Table
 
@@ -41,13 +41,17 @@ class Requirement(NamedTuple):
 
 
 def read_all(dependencies: Table) -> Iterator[Requirement]:
-    """The requirements of a dependency table: name to a string, a table, or an array of both."""
+    """The requirements of a dependency table: name to a string, a table, or an array of both.
+
+    Those whose marker holds nowhere are left out.
+    """
     for name, value in dependencies.values.items():
         for alternative in value if isinstance(value, list) else (value,):
             if isinstance(alternative, str):
                 yield _plain(name, alternative)
             elif isinstance(alternative, Mapping):
-                yield _detailed(name, Table(alternative, dependencies.where))
+                if alternative.get("markers") != NEVER:
+                    yield _detailed(name, Table(alternative, dependencies.where))
             else:
                 raise dependencies.wrong(name, "a constraint or a table")
 

@@ -292,6 +292,23 @@ file = ["plain (>=1)"]
     ]
 
 
+def test_a_marker_that_holds_nowhere() -> None:
+    text = entry(
+        "tools",
+        """groups = ["main", "cpu"]
+markers = {main = "os_name == 'nt'", cpu = "<empty>"}
+files = []
+[package.dependencies]
+gone = {version = "*", markers = "<empty>"}
+plain = [{version = "*", markers = "<empty>"}, {version = ">=1"}]
+""",
+    ) + entry("nowhere", 'groups = ["main"]\nmarkers = "<empty>"\nfiles = []\n')
+    lock = parse(document(text + METADATA, "[tool]"))
+    assert [(root.name, root.scope, root.marker) for root in lock.roots] == [("tools", Scope(), "os_name == 'nt'")]
+    assert [(edge.name, edge.specifier) for edge in lock.packages[0].dependencies or ()] == [("plain", ">=1")]
+    assert lock.groups == {"main", "cpu"}
+
+
 def test_extras_of_a_package_that_ask_for_each_other() -> None:
     text = entry(
         "tools",
