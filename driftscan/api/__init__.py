@@ -119,10 +119,7 @@ def check(
     """
     if not locks:
         raise UsageError("there is no lock to check")
-    if online and offline:
-        raise UsageError("a package index cannot be asked offline", hint="leave --online or --offline out")
-    if index_urls and not online:
-        raise UsageError("an index is only asked with --online", hint="add --online")
+    _check_online(online=online, offline=offline, index_urls=index_urls)
     parsed = [read_lock(path, lock_format) for path in locks]
     requests.check_rules([*select, *ignore])
     judged = checking.place(
@@ -146,6 +143,13 @@ def check(
         )
 
 
+def _check_online(*, online: bool, offline: bool, index_urls: Sequence[str]) -> None:
+    if online and offline:
+        raise UsageError("a package index cannot be asked offline", hint="leave --online or --offline out")
+    if index_urls and not online:
+        raise UsageError("an index is only asked with --online", hint="add --online")
+
+
 def _online(
     locks: Sequence[Lock], judged: checking.Place, urls: Sequence[str], warn: Callable[[str], None] | None
 ) -> Online:
@@ -166,16 +170,22 @@ def convert(
     platform: str | None = None,
     lock_format: str | None = None,
     folder: str = ".",
+    online: bool = False,
+    index_urls: Sequence[str] = (),
     offline: bool = False,
     cache: bool = True,
+    warn: Callable[[str], None] | None = None,
 ) -> Conversion:
     """The lock in the format `to`, `requirements` or `pylock`, without resolving again.
 
     It is for the image that `target` names, or for the `python` version on the `python_platform`; without either, for
     all that the lock supports. Without a `request`, a pylock.toml leaves extras and groups to be asked for, and a
-    requirements file has what is installed by default. `folder` leads from the new file's folder to the lock's. Raises
-    LockError where the format cannot hold the lock.
+    requirements file has what is installed by default. `folder` leads from the new file's folder to the lock's. With
+    `online`, addresses of files that the lock does not record are asked of the package index, by their hashes: of
+    `index_urls`, or of those that the lock or this machine's settings name. Raises LockError where the format cannot
+    hold the lock, PackageIndexError where an index does not answer.
     """
+    _check_online(online=online, offline=offline, index_urls=index_urls)
     parsed = read_lock(lock, lock_format)
     judged = checking.place(
         fspath(target) if target is not None else None,
@@ -187,6 +197,9 @@ def convert(
         cache=cache,
     )
     wanted = requests.resolved(request, [parsed]) if request is not None else None
+    if online:
+        with _online([parsed], judged, index_urls, warn) as asked:
+            parsed = asked.located(parsed)
     return conversion.convert(parsed, to, request=wanted, judged=judged, folder=folder)
 
 

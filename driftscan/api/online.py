@@ -89,6 +89,22 @@ class Online:
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             return replace(lock, packages=tuple(pool.map(partial(self._package, lock, held), lock.packages)))
 
+    def located(self, lock: Lock) -> Lock:
+        """The lock with the addresses of its files, by their hashes; what no index has stays as it is.
+
+        Raises PackageIndexError where an index does not have a release that the lock pins, or cannot be asked.
+        """
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            return replace(lock, packages=tuple(pool.map(partial(self._located, lock), lock.packages)))
+
+    def _located(self, lock: Lock, package: Package) -> Package:
+        key = package.id
+        is_known = all(artifact.url is not None for artifact in package.artifacts)
+        if is_known or key.origin.kind is not OriginKind.INDEX or not package.pinned or not key.version:
+            return package
+        files = self._of(lock, package).pinned(key.name, key.version, _hashes(package)).files
+        return replace(package, artifacts=tuple(_addressed(_artifacts(package, files), files)))
+
     def followed(self, comparison: Comparison) -> Comparison:
         """The comparison with what would float in on its target."""
         starts = [
@@ -211,6 +227,17 @@ def _artifacts(package: Package, files: Sequence[File]) -> Iterator[Artifact]:
             left.pop(value, None)
     if left:
         yield Artifact(hashes=tuple(left))
+
+
+def _addressed(artifacts: Iterable[Artifact], files: Sequence[File]) -> Iterator[Artifact]:
+    """Named files with the address and the size that the index has for their hashes."""
+    by_hash = {value: file for file in files for value in file.hashes}
+    for artifact in artifacts:
+        file = next((by_hash[value] for value in artifact.hashes if value in by_hash), None)
+        if artifact.url is not None or file is None:
+            yield artifact
+        else:
+            yield replace(artifact, url=shown(file.url), size=artifact.size if artifact.size is not None else file.size)
 
 
 def _edges(

@@ -9,12 +9,14 @@ import click
 from driftscan import api
 from driftscan.cli.errors import warn
 from driftscan.cli.options import (
+    IndexOptions,
     MarkerOptions,
     OutputOptions,
     RuleOptions,
     SelectionOptions,
     TargetOptions,
     fail_on,
+    index_options,
     is_narrowed,
     listed,
     marker_options,
@@ -29,20 +31,15 @@ from driftscan.errors import UsageError
 from driftscan.report import FORMATS
 
 
-class _Options(SelectionOptions, MarkerOptions, TargetOptions, RuleOptions, OutputOptions):
+class _Options(SelectionOptions, MarkerOptions, IndexOptions, TargetOptions, RuleOptions, OutputOptions):
     target: str | None
-    online: bool
-    index_url: tuple[str, ...]
 
 
 @click.command(short_help="Check locks alone.")
 @click.argument("locks", nargs=-1, metavar="LOCK...")
 @click.option("--for", "target", metavar="TARGET", help="Whether they can be installed on this image.")
 @marker_options
-@click.option("--online", is_flag=True, help="Ask the package index what the locks leave open.")
-@click.option(
-    "--index-url", multiple=True, metavar="URL", help="Ask this index. [default: the lock's, or pip's] Repeatable."
-)
+@index_options
 @selection_options
 @target_options
 @rule_options

@@ -10,10 +10,13 @@ import click
 
 from driftscan import api
 from driftscan.cli import output
+from driftscan.cli.errors import warn
 from driftscan.cli.options import (
+    IndexOptions,
     MarkerOptions,
     SelectionOptions,
     TargetOptions,
+    index_options,
     is_narrowed,
     marker_options,
     request,
@@ -27,7 +30,7 @@ from driftscan.lock import pylock, requirements
 _STDOUT = "-"
 
 
-class _Options(SelectionOptions, MarkerOptions, TargetOptions):
+class _Options(SelectionOptions, MarkerOptions, IndexOptions, TargetOptions):
     output: str
     to: str | None
     target: str | None
@@ -41,6 +44,7 @@ class _Options(SelectionOptions, MarkerOptions, TargetOptions):
 @click.option("--to", type=click.Choice(list(WRITERS)), help="Which format. [default: by the name of FILE]")
 @click.option("--for", "target", metavar="TARGET", help="For the Python in this image, without markers.")
 @marker_options
+@index_options
 @selection_options
 @target_options
 @click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors.")
@@ -50,11 +54,13 @@ def convert(lock: str, **options: Unpack[_Options]) -> None:
 
     Versions, sources and hashes stay as they are. The new lock is for all Pythons and platforms of the old one, with
     markers, or for one target. What it says is compared with the old one before it is written; what the format cannot
-    say is told on stderr.
+    say is told on stderr. --online asks the package index for the addresses of files that the old lock has only hashes
+    of.
 
     \b
     driftscan convert uv.lock -o requirements.txt
     driftscan convert uv.lock -o pylock.toml
+    driftscan convert poetry.lock -o pylock.toml --online
     driftscan convert poetry.lock -o requirements.txt --python 3.12 --python-platform linux
     """
     path = options["output"]
@@ -69,6 +75,9 @@ def convert(lock: str, **options: Unpack[_Options]) -> None:
         platform=options["platform"],
         lock_format=options["lock_format"],
         folder=_folder(lock, path),
+        online=options["online"],
+        index_urls=options["index_url"],
+        warn=warn,
         offline=options["offline"],
         cache=not options["no_cache"],
     )

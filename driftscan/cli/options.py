@@ -44,6 +44,13 @@ class MarkerOptions(TypedDict):
     python_platform: str | None
 
 
+class IndexOptions(TypedDict):
+    """Whether package indexes are asked, and which."""
+
+    online: bool
+    index_url: tuple[str, ...]
+
+
 class OutputOptions(TypedDict):
     """What is written where. `output` pairs a format with a path."""
 
@@ -109,6 +116,19 @@ def marker_options(function: _Function) -> _Function:
         function,
         click.option("--python", metavar="VERSION", help="For this Python, such as 3.12."),
         click.option("--python-platform", metavar="PLATFORM", help="For this platform, such as linux or linux/arm64."),
+    )
+
+
+def index_options(function: _Function) -> _Function:
+    return _all(
+        function,
+        click.option("--online", is_flag=True, help="Ask the package index what the lock leaves open."),
+        click.option(
+            "--index-url",
+            multiple=True,
+            metavar="URL",
+            help="Ask this index. [default: the lock's, or pip's] Repeatable.",
+        ),
     )
 
 

@@ -20,7 +20,7 @@ from driftscan.model.lock import Artifact, OriginKind, Package, PackageId
 
 VERSION = "1.0"
 _SDISTS = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz")
-_TO_REQUIREMENTS = "convert it to a requirements file, which needs no more than the hashes"
+_WAYS_OUT = "--online asks the package index for addresses; a requirements file needs no more than the hashes"
 
 
 def write(content: Content) -> Converted:
@@ -179,7 +179,7 @@ def _refused(package: Package, content: Content, reason: str) -> LockError:
     return LockError(
         f"{package.id} {reason}, and pylock.toml has an address and a hash of every file",
         where=where,
-        hint=_TO_REQUIREMENTS,
+        hint=_WAYS_OUT,
     )
 
 
