@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from driftscan.errors import ImageError
-from driftscan.inventory import conda, entrypoint, environments, leftovers, ospackages
+from driftscan.inventory import conda, cuda, entrypoint, environments, leftovers, ospackages
 from driftscan.inventory.conda import CondaPrefix
 from driftscan.inventory.distributions import Context, Found, Site, read_site
 from driftscan.inventory.environments import Place
@@ -44,6 +44,7 @@ def take(rootfs: RootFS, config: ImageConfig, layers: tuple[LayerId, ...], *, pr
         default=choice.position,
         os_packages=context.os_index.packages,
         leftovers=leftovers.leftovers(surveyed.metadata, taken.installed, taken.stale),
+        cuda=cuda.read(rootfs, config),
         unchecked=choice.unchecked,
     )
 
@@ -75,7 +76,7 @@ def _take_environments(context: Context, places: Sequence[Place], config: ImageC
     checker = Checker(context, sites.values(), rows)
     own = {path for place in places for path in (*place.own, *place.inherited)}
     verdicts = {path: checker.check(site, unowned=path in own) for path, site in sites.items()}
-    found = (_environment(place, sites, verdicts, prefixes.get(place.path, CondaPrefix())) for place in places)
+    found = (_environment(context, place, sites, verdicts, prefixes.get(place.path, CondaPrefix())) for place in places)
     return _Taken((linked(environment, context, config) for environment in found), sites.values())
 
 
@@ -101,20 +102,22 @@ def _with_conda(site: Site, owners: Mapping[str, str]) -> Site:
 
 
 def _environment(
-    place: Place, sites: Mapping[str, Site], verdicts: Mapping[str, Verdict], prefix: CondaPrefix
+    context: Context, place: Place, sites: Mapping[str, Site], verdicts: Mapping[str, Verdict], prefix: CondaPrefix
 ) -> Environment:
     path = place.search_path
     verdict = combined([verdicts[site] for site in path])
     unread = tuple(unchecked for site in path for unchecked in sites[site].unchecked)
+    distributions = _shadowed(_without_sources([found.distribution for site in path for found in sites[site].found]))
     return Environment(
         path=shown(place.path),
         kind=place.kind,
         interpreter=place.described.interpreter,
         target=place.described.target,
         search_path=tuple(shown(site) for site in path),
-        distributions=_shadowed(_without_sources([found.distribution for site in path for found in sites[site].found])),
+        distributions=distributions,
         conda=tuple(found.package for found in prefix.records),
         natives=tuple(verdict.natives),
+        cuda=tuple(cuda.builds(context.rootfs, distributions)),
         problems=tuple(sorted(verdict.problems, key=lambda problem: (problem.path, problem.kind))),
         unchecked=(*place.unchecked, *prefix.unchecked, *unread, *verdict.unchecked),
     )

@@ -13,9 +13,10 @@ from driftscan.model.lock import PackageId
 class Floating:
     """A project that is required and that no lock names.
 
-    `requirement` is what the metadata of `by` (name and version) ask for, without the marker; `newest` the version that
-    comes first to an installer today, None where that is not known. `chain` runs from a root of the lock to the project,
-    and `start` is the locked package that comes last on it. `is_conditional`: it is not required on every target.
+    `requirement` is what the metadata of `by` (name and version) ask for, without the marker; `newest` the version
+    that comes first to an installer today, None where that is not known. `chain` runs from a root of the lock to the
+    project, and `start` is the locked package that comes last on it. `is_conditional`: it is not required on every
+    target.
     """
 
     name: NormalizedName

@@ -61,6 +61,7 @@ class Environment:
     conda: tuple[CondaPackage, ...] = ()
     natives: tuple[Native, ...] = ()
     problems: tuple[FileProblem, ...] = ()
+    cuda: tuple[CudaBuild, ...] = ()
     chosen_because: str | None = None
     unchecked: tuple[Unchecked, ...] = ()
 
@@ -216,6 +217,24 @@ class FileProblem:
     layer: LayerId | None = None
 
 
+class CudaBuild(NamedTuple):
+    """A distribution that is built for a CUDA version (`12.4`, or only `12`), and what tells so."""
+
+    distribution: NormalizedName
+    version: str
+    cuda: str
+    evidence: str
+
+
+class Cuda(NamedTuple):
+    """Of the image as a whole: the installed toolkit's version, and what its variables declare (`CUDA_VERSION`,
+    `NVIDIA_REQUIRE_CUDA`)."""
+
+    toolkit: str | None = None
+    declared: str | None = None
+    driver_requirement: str | None = None
+
+
 class Leftover(NamedTuple):
     """Python metadata that is in the image but does not count as installed, and why (vendored, cache, stale)."""
 
@@ -234,4 +253,5 @@ class Inventory:
     default: int | None = None
     os_packages: tuple[OsPackage, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
+    cuda: Cuda = Cuda()  # noqa: RUF009  # immutable
     unchecked: tuple[Unchecked, ...] = ()

@@ -9,12 +9,16 @@ from driftscan.finding import TargetInput
 from driftscan.model.image import ElfFacts, ImageConfig
 from driftscan.model.inventory import (
     CondaPackage,
+    Cuda,
+    CudaBuild,
     DirectUrl,
     Distribution,
     Environment,
     FileProblem,
     Interpreter,
     Inventory,
+    Library,
+    MissingVersion,
     Native,
     WheelFacts,
 )
@@ -41,6 +45,7 @@ def render(inventory: Inventory, target: TargetInput, view: View) -> str:  # noq
             present(name=package.name, version=package.version, manager=package.manager)
             for package in inventory.os_packages
         ],
+        "cuda": _cuda(inventory.cuda),
         "leftovers": [present(path=leftover.path, why=leftover.why) for leftover in inventory.leftovers],
         "unchecked": _unchecked(inventory.unchecked),
     }
@@ -81,6 +86,7 @@ def _environment(environment: Environment) -> dict[str, Value]:
         distributions=[_distribution(distribution) for distribution in environment.distributions],
         conda=[_conda(package) for package in environment.conda],
         natives=[_native(native) for native in environment.natives],
+        cuda=[_cuda_build(build) for build in environment.cuda],
         problems=[_problem(problem) for problem in environment.problems],
         unchecked=_unchecked(environment.unchecked),
     )
@@ -171,9 +177,37 @@ def _conda(package: CondaPackage) -> dict[str, Value]:
 
 
 def _native(native: Native) -> dict[str, Value]:
+    linkage = native.linkage
     return present(
-        path=native.path, distribution=native.distribution, elf=_elf(native.elf), layer=layer_object(native.layer)
+        path=native.path,
+        distribution=native.distribution,
+        is_module=native.is_module,
+        libraries=[_library(each) for each in linkage.libraries] if linkage is not None else None,
+        missing_versions=[_missing_version(each) for each in linkage.missing_versions] if linkage is not None else None,
+        elf=_elf(native.elf),
+        layer=layer_object(native.layer),
     )
+
+
+def _library(library: Library) -> dict[str, Value]:
+    return present(
+        name=library.name,
+        path=library.path,
+        needed_by=library.needed_by,
+        removed_by=layer_object(library.removed_by),
+    )
+
+
+def _missing_version(missing: MissingVersion) -> dict[str, Value]:
+    return present(library=missing.library, path=missing.path, version=missing.version, needed_by=missing.needed_by)
+
+
+def _cuda(cuda: Cuda) -> dict[str, Value]:
+    return present(toolkit=cuda.toolkit, declared=cuda.declared, driver_requirement=cuda.driver_requirement)
+
+
+def _cuda_build(build: CudaBuild) -> dict[str, Value]:
+    return present(distribution=build.distribution, version=build.version, cuda=build.cuda, evidence=build.evidence)
 
 
 def _elf(elf: ElfFacts) -> dict[str, Value]:
@@ -191,6 +225,8 @@ def _elf(elf: ElfFacts) -> dict[str, Value]:
         rpath=elf.rpath,
         runpath=elf.runpath,
         version_needs=needs,
+        version_defs=strings(elf.version_defs),
+        strings=strings(elf.strings),
     )
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from driftscan.finding import TargetInput
 from driftscan.model.image import LayerId
-from driftscan.model.inventory import CondaPackage, Distribution, Inventory, Leftover
+from driftscan.model.inventory import CondaPackage, Distribution, Environment, Inventory, Leftover
 from driftscan.model.lock import Unchecked
+from driftscan.report import natives
 from driftscan.report.text import NARROW, describe
 from driftscan.report.view import Span, Style, View, joined, table, wrap
 
@@ -27,7 +28,8 @@ def render(inventory: Inventory, target: TargetInput, view: View) -> str:
 
 
 def _header(inventory: Inventory, target: TargetInput, view: View) -> list[str]:
-    facts = (target.platform, inventory.os_name, target.digest)
+    cuda = inventory.cuda.toolkit or inventory.cuda.declared
+    facts = (target.platform, inventory.os_name, f"CUDA {cuda}" if cuda else None, target.digest)
     title = wrap([Span(target.reference, Style.STRONG), Span(f"({target.source})")], view)
     return [*title, *joined([fact for fact in facts if fact], view), *joined(_totals(inventory), view)]
 
@@ -66,7 +68,12 @@ def _environment(inventory: Inventory, index: int, view: View) -> list[str]:
         lines += wrap(
             [Span("files that differ from RECORD:"), Span(counts, Style.DOUBTFUL)], view, first="  ", rest="  "
         )
-    return lines
+    return [*lines, *natives.lines(environment, view), *_cuda(environment, view)]
+
+
+def _cuda(environment: Environment, view: View) -> list[str]:
+    rows = [(f"{each.distribution} {each.version}", each.cuda, each.evidence) for each in environment.cuda]
+    return ["", *table(("built for CUDA", "version", "by"), rows, view)] if rows else []
 
 
 def _default(inventory: Inventory, index: int) -> Iterator[Span]:

@@ -11,6 +11,8 @@ from driftscan.finding import Finding, Location, LockInput, Report, Severity, Ta
 from driftscan.model.image import ElfFacts, HistoryEntry, ImageConfig, LayerId, VersionNeed
 from driftscan.model.inventory import (
     CondaPackage,
+    Cuda,
+    CudaBuild,
     DirectUrl,
     Distribution,
     Environment,
@@ -20,6 +22,9 @@ from driftscan.model.inventory import (
     Interpreter,
     Inventory,
     Leftover,
+    Library,
+    Linkage,
+    MissingVersion,
     Native,
     OsPackage,
     WheelFacts,
@@ -105,8 +110,25 @@ ENVIRONMENT = Environment(
                 62, 64, True, None, True, ("libc.so.6",), version_needs=(VersionNeed("libc.so.6", "GLIBC_2.17", False),)
             ),
             layer=UPGRADE,
+            is_module=True,
+            linkage=Linkage(
+                libraries=(
+                    Library("libpthread.so.0", "/usr/lib/libpthread.so.0", f"{SITE}/numpy/_core/_multiarray_umath.so"),
+                    Library("libstdc++.so.6", "/usr/lib/libstdc++.so.6", f"{SITE}/numpy/_core/_multiarray_umath.so"),
+                    Library("libgone.so.1", None, "/usr/lib/libstdc++.so.6", UPGRADE),
+                ),
+                missing_versions=(
+                    MissingVersion(
+                        "libstdc++.so.6",
+                        "/usr/lib/libstdc++.so.6",
+                        "GLIBCXX_3.4.32",
+                        f"{SITE}/numpy/_core/_multiarray_umath.so",
+                    ),
+                ),
+            ),
         ),
     ),
+    cuda=(CudaBuild(canonicalize_name("torch"), "2.6.0", "12.4", "torch/version.py"),),
     problems=(
         FileProblem(
             kind=FileProblemKind.MODIFIED,
@@ -292,6 +314,7 @@ def inventory() -> Inventory:
         diff_ids=(f"sha256:{1:064x}",),
     )
     return Inventory(
+        cuda=Cuda(declared="12.4.1", driver_requirement="cuda>=12.4"),
         config=config,
         layers=(layer(1, "ADD rootfs.tar /"), layer(2, "COPY --from=build /opt/conda /opt/conda"), INSTALL, UPGRADE),
         os_name="Debian GNU/Linux 12 (bookworm)",

@@ -131,7 +131,7 @@ def exported(
     lines: Sequence[str], environment: Mapping[str, str]
 ) -> set[tuple[str, str, frozenset[str], frozenset[str]]]:
     """Name, version or place, extras and hashes of each requirement that applies."""
-    found = set()
+    found: set[tuple[str, str, frozenset[str], frozenset[str]]] = set()
     for line in lines:
         if not line or line.startswith("-"):
             continue
