@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TypeAlias
 
@@ -17,7 +17,7 @@ from driftscan.errors import LockError
 from driftscan.graph import DependencyGraph
 from driftscan.lock import parse
 from driftscan.lock.document import Document
-from driftscan.model.lock import Lock, OriginKind, Package, Request
+from driftscan.model.lock import Artifact, Lock, OriginKind, Package, PackageId, Request
 from driftscan.model.target import Target
 from driftscan.witnesses import in_words, witnesses
 
@@ -68,9 +68,11 @@ def _verify(text: str, to: str, content: Content, target: Target | None, request
     written = _read(text, to, lock)
     targets = _targets(lock, written, target, content.environment)
     before, after = DependencyGraph.build([lock]), DependencyGraph.build([written])
+    merged = _merged(content) if to == "requirements" else {}
     for place, (old, new) in product(targets, list(_requests(lock, content, request))):
-        installed = [package for package in before.select(place, old).packages.values() if not is_own(package)]
-        different = _facts(installed, to) ^ _facts(after.select(place, new).packages.values(), to)
+        selected = [package for package in before.select(place, old).packages.values() if not is_own(package)]
+        expected = {_fact(merged.get(package.id, package), to) for package in selected}
+        different = expected ^ {_fact(package, to) for package in after.select(place, new).packages.values()}
         if different:
             name, version, *_ = min(different, key=str)
             raise LockError(
@@ -106,8 +108,13 @@ def _requests(lock: Lock, content: Content, request: Request | None) -> Iterator
             yield each, each
 
 
-def _facts(packages: Iterable[Package], to: str) -> set[_Facts]:
-    return {_fact(package, to) for package in packages}
+def _merged(content: Content) -> Mapping[PackageId, Package]:
+    """Packages of one version from several indexes, as a requirements file is read: each with the files of all."""
+    files: dict[tuple[str, str | None], list[Artifact]] = {}
+    entries = [entry.package for entry in content.entries if entry.package.id.origin.kind is OriginKind.INDEX]
+    for package in entries:
+        files.setdefault(package.id[:2], []).extend(package.artifacts)
+    return {package.id: replace(package, artifacts=tuple(files[package.id[:2]])) for package in entries}
 
 
 def _fact(package: Package, to: str) -> _Facts:

@@ -358,6 +358,18 @@ def test_indexes_that_the_lock_names_as_a_whole() -> None:
         assert len(written.notes) == (len(locations) > 1)
 
 
+def test_one_version_from_two_indexes() -> None:
+    """As PyTorch has it: the same number, other files for other systems. A requirements file keeps them apart."""
+    one, two = entry(key("a"), wheel("a", "a")), entry(key("a", "1.0", OTHER), wheel("a", "b"))
+    roots = (root(one.id, "sys_platform == 'linux'"), root(two.id, "sys_platform != 'linux'"))
+    assert convert(lock(one, two, roots=roots), "requirements").text.splitlines()[4:] == [
+        "a==1.0 ; sys_platform == 'linux' \\",
+        f"    --hash=sha256:{'a' * 64}",
+        "a==1.0 ; sys_platform != 'linux' \\",
+        f"    --hash=sha256:{'b' * 64}",
+    ]
+
+
 EXTRA = "--extra-index-url https://two.example"
 CONDA = replace(
     entry(key("zlib", "1.3", Origin(OriginKind.CONDA, "https://conda.example/forge"))),
