@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from driftscan import lock as lock_formats
 from driftscan import rules
-from driftscan.api import checking, conversion
+from driftscan.api import checking
 from driftscan.api import request as requests
 from driftscan.api.checking import lock_input
-from driftscan.api.conversion import Conversion
 from driftscan.api.reading import read_document
 from driftscan.api.scanning import Progress, default_environment, described, open_target, take_inventory
 from driftscan.compare import compare as join
@@ -26,6 +25,7 @@ from driftscan.model.inventory import Inventory
 from driftscan.model.lock import Lock, Request
 
 if TYPE_CHECKING:
+    from driftscan.api.conversion import Conversion
     from driftscan.api.online import Online
 
 __all__ = ["check", "compare", "convert", "inspect", "open_target", "read_lock", "survey", "take_inventory"]
@@ -185,6 +185,8 @@ def convert(
     `index_urls`, or of those that the lock or this machine's settings name. Raises LockError where the format cannot
     hold the lock, PackageIndexError where an index does not answer.
     """
+    from driftscan.api import conversion
+
     _check_online(online=online, offline=offline, index_urls=index_urls)
     parsed = read_lock(lock, lock_format)
     judged = checking.place(

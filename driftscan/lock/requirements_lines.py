@@ -25,6 +25,8 @@ _BOMS = (
 _CODING = re.compile(rb"#.*?coding[:=]\s*([-\w.]+)")
 _EDITABLE_MARKER = re.compile(r"((?:-e|--editable)[^;]*?)(\s;.*)")
 _MAX_REQUIREMENT = 1 << 14
+_QUOTING = re.compile(r"[\"'\\]")
+_BLANKS = re.compile(r"[ \t\r\n]+")
 _LONG_OPTIONS = (
     "--requirement",
     "--constraint",
@@ -162,11 +164,16 @@ def _line(document: Document, number: int, content: str, comments: list[str]) ->
         raise LockError(f"a requirement of {len(requirement):,} characters is too long to be real", where=where)
     rest, marker = _cut_marker(" ".join(tokens[cut:]))
     try:
-        words = shlex.split(rest)
+        words = _words(rest)
     except ValueError as error:
         raise LockError(f"its options cannot be split into words ({error})", where=where) from error
     options = tuple((name, value + marker if name == "--editable" else value) for name, value in _options(words, where))
     return Line(number, requirement, options, tuple(comments))
+
+
+def _words(text: str) -> list[str]:
+    """As a shell splits them; `shlex` looks at each character, and hashed locks have millions without any quote."""
+    return shlex.split(text) if _QUOTING.search(text) else [word for word in _BLANKS.split(text) if word]
 
 
 def _cut_marker(options: str) -> tuple[str, str]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import shlex
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from driftscan.errors import LockError
+from driftscan.lock import requirements_lines
 from driftscan.lock.document import Document
 from driftscan.lock.requirements import parse
 from driftscan.lock.requirements_lines import Line, logical_lines
@@ -185,3 +189,12 @@ def test_a_line_of_many_spaces_takes_no_time() -> None:
 
 def test_a_line_of_many_brackets_takes_no_time() -> None:
     assert len(read("-e " + "[" * 200_000).packages) == 1
+
+
+@given(st.text(alphabet="ab-=: \t\r\n\x0b\u00a0\\'\"#", max_size=30))
+def test_words_are_those_of_a_shell(text: str) -> None:
+    try:
+        expected = shlex.split(text)
+    except ValueError:
+        return
+    assert requirements_lines._words(text) == expected
