@@ -20,6 +20,7 @@ from driftscan.image.source import Image, Indexed
 from driftscan.model.image import ImageConfig, LayerIndex, Wants
 
 _ROOT = Path("/")
+_SHEBANG = 4096
 _PYTHON = re.compile(r"(?:python|pypy)3?(?:\.\d+)?t?")
 _LIBRARY = re.compile(r"(?:python|pypy)\d\.\d+t?")
 _BUILD_DATA = re.compile(r"_sysconfigdata.*\.py|build-details\.json")
@@ -50,11 +51,12 @@ def open_environment(rest: str, platform: str | None, limits: Limits) -> Image: 
         collector = Collector(_ROOT, wants, limits)
         for key in _system_files(collector):
             collector.add(key)
-        for key in _libraries(collector):
-            collector.note(key)
         _add_prefix(collector, prefix)
         for base in _bases(prefix):
             _add_interpreter(collector, base, with_packages=_inherits(prefix))
+        # Last, since what was noted is not read any more.
+        for key in (*_libraries(collector), *_script_interpreters(prefix)):
+            collector.note(key)
         return collector.index()
 
     focus = str(prefix)
@@ -104,6 +106,18 @@ def _add_prefix(collector: Collector, prefix: Path) -> None:
     else:
         # A prefix such as /usr holds much that has nothing to do with Python.
         _add_interpreter(collector, prefix, with_packages=True)
+
+
+def _script_interpreters(prefix: Path) -> Iterator[str]:
+    """Programs that scripts of the environment name in their first line, wherever they are on this machine."""
+    for name in _names(prefix / "bin"):
+        try:
+            with (prefix / "bin" / name).open("rb") as file:
+                first = file.readline(_SHEBANG)
+        except OSError:
+            continue
+        if first.startswith(b"#!/") and (words := first[2:].split()):
+            yield os.fsdecode(words[0]).lstrip("/")
 
 
 def _settings(prefix: Path) -> dict[str, str]:

@@ -9,6 +9,7 @@ from itertools import groupby, takewhile
 
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "busybox"})
 ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+_PYTHON = re.compile(r"/(?:[^/\0]+/)*(?:python|pypy)[\d.]*[td]*")
 _TRAMPOLINE = re.compile(r"""'''exec'\s+(?:"([^"]+)"|(\S+))\s+"\$0" """.rstrip())
 _SIBLING = re.compile(r"""'''exec' "\$\(dirname .*"/'?(\w+)'? "\$0\"""")
 _ARGUMENTS = frozenset({"$@", "${@}", "$*", "${1+$@}"})
@@ -57,6 +58,17 @@ def unwrapped(command: str, words: tuple[str, ...]) -> tuple[str, ...]:
             break
         position += 2 if words[position] in valued else 1
     return words[position + 1 :] if command in USER_WRAPPERS else words[position:]
+
+
+def interpreter(text: str, folder: str) -> str | None:
+    """Absolute path of the Python that the script `text` in `folder` names in its first lines; None for other programs,
+    and where the search path decides (`/usr/bin/env python`).
+    """
+    first = text[:4096].partition("\n")[0].removeprefix("#!").split()
+    if not text.startswith("#!") or not first:
+        return None
+    program = trampoline(text, folder) if first[0].rpartition("/")[2] in SHELLS else first[0]
+    return program if program is not None and _PYTHON.fullmatch(program) else None
 
 
 def trampoline(text: str, folder: str) -> str | None:

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from driftscan.inventory import ospackages
+from driftscan.inventory import commands, ospackages
 from driftscan.inventory.distributions import Context, Found, Site
-from driftscan.inventory.paths import child, shown
+from driftscan.inventory.paths import child, parent, shown
 from driftscan.inventory.record import Row
 from driftscan.model.image import EntryKind
 from driftscan.model.inventory import DistributionForm, FileProblem, FileProblemKind, Native
@@ -59,6 +59,7 @@ class Checker:
         for row in self._rows(found):
             node = self._node(row.path)
             self._native(found, row, node, verdict)
+            self._script(found, row, node, verdict)
             if found.distribution.owner is not None or row.path in seen or _is_bytecode(row.path):
                 continue
             seen.add(row.path)
@@ -95,6 +96,23 @@ class Checker:
                     path=shown(row.path),
                     distribution=found.distribution.path,
                     elf=node.entry.elf,
+                    layer=self.context.layer(node.layer),
+                )
+            )
+
+    def _script(self, found: Found, row: Row, node: Node | None, verdict: Verdict) -> None:
+        """A script is of no use where its interpreter is not: the scripts of an environment do not move with it."""
+        if node is None or node.entry.content is None or not node.entry.content.startswith(b"#!"):
+            return
+        text = node.entry.content.decode("utf-8", "surrogateescape")
+        program = commands.interpreter(text, parent(row.path))
+        if program is not None and self.context.rootfs.get(program) is None:
+            verdict.problems.append(
+                FileProblem(
+                    kind=FileProblemKind.STRANDED,
+                    path=shown(row.path),
+                    distribution=found.distribution.path,
+                    expected=program,
                     layer=self.context.layer(node.layer),
                 )
             )

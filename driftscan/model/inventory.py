@@ -202,11 +202,16 @@ class FileProblemKind(StrEnum):
     MODIFIED = "modified"
     MISSING = "missing"
     UNOWNED = "unowned"
+    STRANDED = "stranded"
+    """A script whose interpreter, named in its first line, is not in the image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileProblem:
-    """A difference between RECORD and the image. `layer` is the one that changed, removed or added the file."""
+    """A difference between RECORD and the image. `layer` is the one that changed, removed or added the file.
+
+    `expected` and `actual` are digests; for a stranded script `expected` is the path of its interpreter.
+    """
 
     kind: FileProblemKind
     path: str

@@ -74,6 +74,34 @@ def _draft(kind: FileProblemKind, group: _Group, owner: Distribution | None, pat
     )
 
 
+def _missing(comparison: Comparison) -> Iterator[Draft]:
+    yield from _problems(FileProblemKind.MISSING)(comparison)
+    yield from _stranded(comparison)
+
+
+def _stranded(comparison: Comparison) -> Iterator[Draft]:
+    """Scripts by distribution and interpreter: a moved environment strands all that it has."""
+    environment = comparison.environment
+    owners = {each.path: each for each in environment.distributions} if environment is not None else {}
+    groups: dict[tuple[str, str], list[FileProblem]] = {}
+    for problem in environment.problems if environment is not None else ():
+        if problem.kind is FileProblemKind.STRANDED and problem.distribution in owners:
+            groups.setdefault((problem.distribution, problem.expected or ""), []).append(problem)
+    for (owner, program), problems in groups.items():
+        found = owners[owner]
+        scripts = "a script" if len(problems) == 1 else f"{len(problems)} scripts"
+        verb = "runs" if len(problems) == 1 else "run"
+        yield Draft(
+            message=f"{scripts} of {found.name} {found.version} {verb} {program}, which is not in the image: "
+            f"{listed([each.path for each in problems])}",
+            package=found.name,
+            installed=(found.version,),
+            path=problems[0].path,
+            layer=problems[0].layer,
+            hint="make the environment at the path where it is going to stay; its scripts do not move with it",
+        )
+
+
 def _no_record(comparison: Comparison) -> Iterator[Draft]:
     for row in comparison.rows:
         for found in row.installed:
@@ -102,11 +130,11 @@ RULES = (
         code="IN402",
         slug="missing-file",
         severity=Severity.ERROR,
-        summary="a file in RECORD is not in the image",
-        why="An import or a resource fails where nobody tested it.",
-        evidence="paths in RECORD, and the files in the image",
+        summary="a file in RECORD is not in the image, or the interpreter of a script",
+        why="An import, a resource or a command fails where nobody tested it.",
+        evidence="paths in RECORD, first lines of scripts, and the files in the image",
         remedy="take out the step that removes it, or install again",
-        check=_problems(FileProblemKind.MISSING),
+        check=_missing,
     ),
     Rule(
         code="IN403",

@@ -87,7 +87,8 @@ def environment(venv: Path) -> Environment:
     prefix = home.parent.parent
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     around = [
-        home,
+        *Path(sys.executable).parent.glob("python*"),
+        *home.parent.glob("python3*"),
         home.with_name("python3"),
         prefix / "lib" / version / "os.py",
         prefix / "lib" / f"lib{version}.so.1.0",
