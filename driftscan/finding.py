@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
+from typing import NamedTuple
 
 from driftscan.model.image import LayerId
 from driftscan.model.inventory import Environment
@@ -32,13 +34,29 @@ class Location:
     line: int | None = None
 
 
+class Suppression(NamedTuple):
+    """Why a finding does not count. `source` names the file that says so; `reason` and `owner` are as written there.
+
+    `expires` is the last day on which it holds. `is_baseline` tells an entry that was written for all findings of one
+    day from one that somebody made for this finding.
+    """
+
+    source: str
+    reason: str | None = None
+    owner: str | None = None
+    expires: date | None = None
+    is_baseline: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One thing that is wrong, or worth knowing.
 
     `rule` is the code (`DR202`), `slug` its name. `package` is the normalised project name. `locked` and
     `installed` are versions. `path` is absolute inside the image. `chain` runs from a root of the lock to the
-    package, names only. Fields that do not apply are None or empty.
+    package, names only. `subject` is what it is about beside the package, where `path` does not say so: what makes it
+    the same finding in the next build (see `fingerprint`), never shown. A finding with a `suppression` is reported and
+    does not count. Fields that do not apply are None or empty.
     """
 
     rule: str
@@ -53,6 +71,8 @@ class Finding:
     chain: tuple[str, ...] = ()
     hint: str | None = None
     location: Location | None = None
+    subject: tuple[str, ...] = ()
+    suppression: Suppression | None = None
 
 
 class Verdict(StrEnum):
@@ -103,9 +123,19 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        if self.fail_on and any(finding.severity.rank <= self.fail_on.rank for finding in self.findings):
+        if self.fail_on and any(finding.severity.rank <= self.fail_on.rank for finding in self.active):
             return Verdict.DRIFT
         return Verdict.INCOMPLETE if self.unchecked else Verdict.CLEAN
 
+    @property
+    def active(self) -> tuple[Finding, ...]:
+        """Findings that count: those that nothing suppresses."""
+        return tuple(finding for finding in self.findings if finding.suppression is None)
+
+    @property
+    def suppressed(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.suppression is not None)
+
     def count(self, severity: Severity) -> int:
-        return sum(finding.severity is severity for finding in self.findings)
+        """Findings of that severity that count."""
+        return sum(finding.severity is severity for finding in self.active)

@@ -10,11 +10,11 @@ import json
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from driftscan.finding import Finding, LockInput, Report, Severity, TargetInput
+from driftscan.finding import Finding, LockInput, Report, Severity, Suppression, TargetInput
+from driftscan.fingerprint import fingerprints
 from driftscan.model.image import LayerId
 from driftscan.model.inventory import Environment
 from driftscan.report.escape import unicode_text
-from driftscan.report.fingerprint import fingerprints
 from driftscan.report.view import View
 
 SCHEMA = "driftscan.report/1"
@@ -92,7 +92,9 @@ def _environment(environment: Environment) -> dict[str, Value]:
 def _summary(report: Report) -> dict[str, Value]:
     counts = {severity.value: report.count(severity) for severity in Severity}
     compared = {"installed": report.installed, "matching": report.matching}
-    return {"locked": report.locked, **{key: count for key, count in compared.items() if count is not None}, **counts}
+    suppressed = {"suppressed": len(report.suppressed)} if report.suppressed else {}
+    known = {key: count for key, count in compared.items() if count is not None}
+    return {"locked": report.locked, **known, **counts, **suppressed}
 
 
 def _finding(finding: Finding, fingerprint: str) -> dict[str, Value]:
@@ -110,4 +112,15 @@ def _finding(finding: Finding, fingerprint: str) -> dict[str, Value]:
         chain=strings(finding.chain),
         hint=finding.hint,
         fingerprint=fingerprint,
+        suppression=_suppression(finding.suppression) if finding.suppression else None,
+    )
+
+
+def _suppression(suppression: Suppression) -> dict[str, Value]:
+    return present(
+        source=suppression.source,
+        reason=suppression.reason,
+        owner=suppression.owner,
+        expires=suppression.expires.isoformat() if suppression.expires else None,
+        is_baseline=suppression.is_baseline,
     )

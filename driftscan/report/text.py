@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
 
-from driftscan.finding import Finding, Report, Severity, Verdict
+from driftscan.finding import Finding, Report, Severity, Suppression, Verdict
 from driftscan.model.image import LayerId
 from driftscan.model.inventory import Environment
 from driftscan.model.lock import Unchecked
@@ -36,12 +36,13 @@ NARROW = 60
 
 def render(report: Report, view: View) -> str:
     """One screen; with `view.verbose` everything."""
-    matters = [finding for finding in report.findings if finding.severity is not Severity.INFO]
-    notes = [finding for finding in report.findings if finding.severity is Severity.INFO]
+    matters = [finding for finding in report.active if finding.severity is not Severity.INFO]
+    notes = [finding for finding in report.active if finding.severity is Severity.INFO]
     blocks = [
         _header(report, view),
         *(_group(group, view) for group in _groups(matters)),
         _notes(notes, view),
+        _suppressed(report.suppressed, view),
         _unchecked(report.unchecked, view),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -68,6 +69,8 @@ def _locks(report: Report) -> Iterator[str]:
 
 def _headline(report: Report) -> str:
     counts = [_count(report.count(severity), severity.value) for severity in Severity if report.count(severity)]
+    if report.suppressed:
+        counts.append(f"{len(report.suppressed)} suppressed")
     if report.unchecked:
         counts.append(f"{len(report.unchecked)} not checked")
     about = f"{_count(report.locked, 'package')} locked"
@@ -236,6 +239,32 @@ def _notes(findings: Sequence[Finding], view: View) -> list[str]:
         context = "".join(f"{view.separator} {fact} " for fact in facts)
         lines += wrap([Span(finding.message), Span(context, Style.FAINT)], view, first="  ", rest="    ")
     return lines + _more(len(findings) - len(shown), view)
+
+
+def _suppressed(findings: Sequence[Finding], view: View) -> list[str]:
+    """What is there and does not count, and who said so."""
+    if not findings:
+        return []
+    lines = [view.paint("suppressed", Style.FAINT)]
+    shown = findings if view.verbose or len(findings) <= _NOTES else findings[: _NOTES - 1]
+    for finding in shown:
+        facts = [f"{finding.rule} {finding.slug}", *_excuse(finding.suppression)]
+        context = "".join(f"{view.separator} {fact} " for fact in facts)
+        lines += wrap([Span(finding.message), Span(context, Style.FAINT)], view, first="  ", rest="    ")
+    return lines + _more(len(findings) - len(shown), view)
+
+
+def _excuse(suppression: Suppression | None) -> Iterator[str]:
+    """Why, who and until when, as far as it was written down, and where."""
+    if suppression is None:
+        return
+    if suppression.reason:
+        yield suppression.reason
+    if suppression.owner:
+        yield suppression.owner
+    if suppression.expires:
+        yield f"until {suppression.expires.isoformat()}"
+    yield suppression.source
 
 
 def _unchecked(unchecked: Sequence[Unchecked], view: View) -> list[str]:

@@ -205,6 +205,7 @@ def _broken(comparison: Comparison) -> Iterator[Draft]:
                     path=found.path,
                     layer=found.layer,
                     chain=(*row_chain(comparison, row), str(edge.name)),
+                    subject=(str(edge.name),),
                 )
 
 

@@ -71,6 +71,7 @@ def _draft(kind: FileProblemKind, group: _Group, owner: Distribution | None, pat
         installed=(owner.version,) if owner is not None else (),
         path=paths[0],
         layer=group.layer,
+        subject=tuple(paths),
     )
 
 
@@ -98,6 +99,7 @@ def _stranded(comparison: Comparison) -> Iterator[Draft]:
             installed=(found.version,),
             path=problems[0].path,
             layer=problems[0].layer,
+            subject=tuple(each.path for each in problems),
             hint="make the environment at the path where it is going to stay; its scripts do not move with it",
         )
 

@@ -69,6 +69,7 @@ def _weak_hash(comparison: Comparison) -> Iterator[Draft]:
                 else f"{names} carries only {' and '.join(algorithms)}",
                 package=project_name(weak[0]) if len(weak) == 1 else None,
                 location=Location(path=lock.path, line=weak[0].line),
+                subject=tuple(algorithms),
             )
 
 
@@ -131,6 +132,7 @@ def _index_mix(comparison: Comparison) -> Iterator[Draft]:
                 message=f"{len(lock.indexes)} indexes could supply {_names(concerned)}: {places}",
                 severity=_as_far_as_open(concerned),
                 location=Location(path=lock.path, line=lock.indexes[-1].line),
+                subject=tuple(index.location for index in lock.indexes),
             )
         yield from _insecure_indexes(lock, concerned)
 
@@ -143,6 +145,7 @@ def _insecure_indexes(lock: Lock, open_to_any: Sequence[Package]) -> Iterator[Dr
                 message=f"{index.location} is not secured by TLS, and could supply {_names(concerned)}",
                 severity=_as_far_as_open(concerned),
                 location=Location(path=lock.path, line=index.line),
+                subject=("insecure", index.location),
                 hint="name it by https, and do not trust it without a certificate",
             )
 

@@ -198,6 +198,7 @@ def _requires_python(comparison: Comparison) -> Iterator[Draft]:
             yield Draft(
                 message=f"the lock is for Python {lock.requires_python}, the target has {python}",
                 location=Location(path=lock.path),
+                subject=(lock.requires_python or "",),
             )
     for package in comparison.selection.packages.values():
         if not package.is_member and not markers.admits_python(package.requires_python, target.markers):
@@ -229,6 +230,7 @@ def _unsatisfied(comparison: Comparison) -> Iterator[Draft]:
             locked=versions(pins),
             chain=(*chain(comparison, package.id), str(name)),
             location=location(comparison, pins[0]),
+            subject=(package.id.name,),
         )
 
 

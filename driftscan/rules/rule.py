@@ -27,6 +27,7 @@ class Draft:
     chain: tuple[str, ...] = ()
     hint: str | None = None
     location: Location | None = None
+    subject: tuple[str, ...] = ()
 
 
 Check: TypeAlias = Callable[[Comparison], Iterator[Draft]]
@@ -62,6 +63,7 @@ class Rule:
                 chain=draft.chain,
                 hint=draft.hint or self.remedy,
                 location=draft.location,
+                subject=draft.subject,
             )
 
 

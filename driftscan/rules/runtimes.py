@@ -135,6 +135,7 @@ def _copies(kind: str, found: Mapping[str, set[str]], copies: int) -> Draft:
         message=f"{copies} copies of {kind} runtimes can be loaded into one process ({what}): {listed(paths, most=4)}",
         severity=Severity.WARNING if is_mixed else None,
         path=paths[0],
+        subject=(kind,),
         hint="set the thread variables (OMP_NUM_THREADS) so that their pools do not multiply; with two kinds of OpenMP,"
         " take packages from one vendor"
         if is_mixed

@@ -3,15 +3,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftscan.finding import Severity
-from driftscan.model.image import LayerId
+from driftscan.finding import Suppression, Verdict
 from driftscan.report import json as json_report
-from driftscan.report.fingerprint import fingerprints
 from driftscan.report.view import View
 from tests.builders import reports
 
@@ -55,6 +54,21 @@ def test_a_finding() -> None:
     }
 
 
+def test_a_suppressed_finding_stays_and_does_not_count() -> None:
+    excuse = Suppression("pyproject.toml", "vendored until 2.3", "shop@example", date(2027, 1, 31))
+    report = reports.report(replace(reports.MISMATCH, suppression=excuse))
+    assert report.verdict is Verdict.CLEAN
+    document = json.loads(json_report.render(report, View()))
+    assert (document["summary"]["error"], document["summary"]["suppressed"]) == (0, 1)
+    assert document["findings"][0]["suppression"] == {
+        "source": "pyproject.toml",
+        "reason": "vendored until 2.3",
+        "owner": "shop@example",
+        "expires": "2027-01-31",
+        "is_baseline": False,
+    }
+
+
 @pytest.mark.parametrize("view", [View(), View(width=20, color=True, unicode=False, verbose=True)])
 def test_it_is_the_same_in_every_view(view: View) -> None:
     assert json_report.render(reports.many(), view) == json_report.render(reports.many(), View())
@@ -69,40 +83,6 @@ def test_bytes_that_are_not_utf8() -> None:
     assert found["path"] == "/opt/\\xff\\xed\\xa0\\x80\x1b"
     assert found["package"] == "\\ud800"
     assert found["locked"] == ["\\xff"]
-
-
-def test_a_fingerprint_survives_a_rebuild_and_another_wording() -> None:
-    rebuilt = replace(
-        reports.MISMATCH,
-        layer=LayerId(9, "sha256:other", "RUN something else"),
-        message="other words",
-        hint=None,
-        severity=Severity.WARNING,
-        location=None,
-        chain=(),
-    )
-    assert fingerprints([reports.MISMATCH]) == fingerprints([rebuilt])
-
-
-@pytest.mark.parametrize(
-    "change", [{"rule": "DR201"}, {"package": "x"}, {"locked": ()}, {"installed": ("3",)}, {"path": "/x"}]
-)
-def test_a_fingerprint_tells_findings_apart(change: dict[str, object]) -> None:
-    assert fingerprints([reports.MISMATCH]) != fingerprints([replace(reports.MISMATCH, **change)])  # type: ignore[arg-type]
-
-
-def test_fingerprints_do_not_depend_on_the_order() -> None:
-    findings = list(reports.many().findings)
-    forwards = dict(zip(findings, fingerprints(findings), strict=True))
-    findings.reverse()
-    assert dict(zip(findings, fingerprints(findings), strict=True)) == forwards
-
-
-def test_fingerprints_of_findings_that_differ_in_words_only_differ() -> None:
-    twins = [replace(reports.MISMATCH, message=message) for message in "ab"]
-    one, two = fingerprints(twins)
-    assert one != two
-    assert fingerprints(twins[::-1]) == (two, one)
 
 
 @given(st.text(alphabet=st.characters(codec=None), min_size=1))
