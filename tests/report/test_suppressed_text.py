@@ -17,7 +17,9 @@ def test_suppressed_findings_stay_visible_and_say_why() -> None:
     assert lines[0] == "clean: 44 of 45 packages match; 2 suppressed"
     assert lines[-3:] == [
         "suppressed",
-        "  numpy 2.1.3 is locked, 2.2.0 is installed · DR202 version-mismatch · vendored\\x1b until 2.3 · shop@example"
-        " · until 2027-01-31 · pyproject.toml",
+        (
+            "  numpy 2.1.3 is locked, 2.2.0 is installed · DR202 version-mismatch · vendored\\x1b until 2.3"
+            " · shop@example · until 2027-01-31 · pyproject.toml"
+        ),
         "  pip 24.0 is installed, and not locked; it is an installer · DR203 unexpected · driftscan-baseline.json",
     ]
