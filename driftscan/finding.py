@@ -7,9 +7,10 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
+from driftscan.model.dependencies import Dependencies
 from driftscan.model.image import LayerId
-from driftscan.model.inventory import Environment
-from driftscan.model.lock import LockSource, Unchecked
+from driftscan.model.inventory import Environment, Inventory
+from driftscan.model.lock import LockSource, Package, Unchecked
 
 
 class Severity(StrEnum):
@@ -120,6 +121,12 @@ class Report:
     findings: tuple[Finding, ...] = ()
     unchecked: tuple[Unchecked, ...] = field(default=())
     fail_on: Severity | None = Severity.ERROR
+    packages: tuple[Package, ...] = ()
+    """What the locks say is to be installed."""
+    dependencies: Dependencies | None = None
+    """The graph of these packages."""
+    inventory: Inventory | None = None
+    """All that the image contains, where there is one."""
 
     @property
     def verdict(self) -> Verdict:

@@ -21,6 +21,7 @@ from driftscan.compare import compare as join
 from driftscan.errors import UsageError
 from driftscan.finding import Report, Severity, TargetInput
 from driftscan.graph import DependencyGraph
+from driftscan.graph.view import selected
 from driftscan.model.inventory import Inventory
 from driftscan.model.lock import Lock, Request
 
@@ -86,6 +87,9 @@ def compare(
         matching=comparison.matching,
         findings=rules.run(comparison, select=select or None, ignore=ignore),
         unchecked=comparison.unchecked,
+        packages=tuple(selection.packages.values()),
+        dependencies=selected(graph, selection, found.target),
+        inventory=inventory,
         fail_on=fail_on,
     )
 

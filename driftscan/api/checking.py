@@ -13,6 +13,7 @@ from driftscan.compare import compare as join
 from driftscan.errors import UsageError
 from driftscan.finding import Finding, LockInput, Report, Severity, TargetInput
 from driftscan.graph import DependencyGraph
+from driftscan.graph.view import whole
 from driftscan.model.inventory import Environment
 from driftscan.model.lock import Choice, Lock, OriginKind, Request, ScopeKind, Unchecked
 from driftscan.model.target import Target
@@ -103,6 +104,8 @@ def check(
         findings=_distinct(findings),
         unchecked=(*_unchecked(comparisons, judged), *(online.unchecked if online is not None else ())),
         fail_on=fail_on,
+        packages=tuple({key: each for one in comparisons for key, each in one.selection.packages.items()}.values()),
+        dependencies=whole(graph),
     )
 
 

@@ -28,7 +28,7 @@ from driftscan.cli.options import (
 )
 from driftscan.cli.results import exit_code, write
 from driftscan.errors import UsageError
-from driftscan.report import FORMATS
+from driftscan.report import CHECK_FORMATS
 
 
 class _Options(SelectionOptions, MarkerOptions, IndexOptions, TargetOptions, RuleOptions, OutputOptions):
@@ -43,7 +43,7 @@ class _Options(SelectionOptions, MarkerOptions, IndexOptions, TargetOptions, Rul
 @selection_options
 @target_options
 @rule_options
-@output_options(FORMATS)
+@output_options(CHECK_FORMATS)
 @click.pass_context
 def check(context: click.Context, locks: tuple[str, ...], **options: Unpack[_Options]) -> None:
     """Check locks alone: pins, hashes, sources, contradictions, and whether they still agree with what they were made
@@ -80,5 +80,5 @@ def check(context: click.Context, locks: tuple[str, ...], **options: Unpack[_Opt
         index_urls=options["index_url"],
         warn=warn,
     )
-    write(FORMATS, report, options)
+    write(CHECK_FORMATS, report, options)
     context.exit(exit_code(report))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import sys
@@ -18,6 +19,10 @@ from driftscan.report.view import View
 _WIDTH = 100
 """Columns where nobody can say how many there are: not on a terminal, or in a file."""
 _WIDEST = 120
+_CHECKOUTS = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
+"""Where runners of GitHub and GitLab say which folder is the repository's."""
+SUMMARY_LIMIT = 1024 * 1024
+"""Bytes that GitHub takes of the summary of a step; of one with more it shows nothing."""
 
 
 def colored(stream: TextIO) -> bool:
@@ -32,11 +37,22 @@ def colored(stream: TextIO) -> bool:
 def view(*, verbose: bool) -> View:
     """How stdout shows text."""
     width = min(shutil.get_terminal_size((_WIDTH, 24)).columns, _WIDEST) if sys.stdout.isatty() else _WIDTH
-    return View(width=width, color=colored(sys.stdout), unicode=_speaks_unicode(sys.stdout), verbose=verbose)
+    return dataclasses.replace(
+        file_view(verbose=verbose), width=width, color=colored(sys.stdout), unicode=_speaks_unicode(sys.stdout)
+    )
 
 
 def file_view(*, verbose: bool) -> View:
-    return View(width=_WIDTH, verbose=verbose)
+    folder = Path.cwd()
+    return View(width=_WIDTH, verbose=verbose, folder=folder.as_posix(), root=_repository(folder).as_posix())
+
+
+def _repository(folder: Path) -> Path:
+    """The top of the repository that `folder` is in: as the CI runner says, else where `.git` is, else itself."""
+    for variable in _CHECKOUTS:
+        if (top := os.environ.get(variable)) and folder.is_relative_to(top):
+            return Path(top)
+    return next((each for each in (folder, *folder.parents) if (each / ".git").exists()), folder)
 
 
 def _speaks_unicode(stream: TextIO) -> bool:
@@ -65,8 +81,11 @@ def note(text: str) -> None:
 
 
 def replace(text: str, path: str) -> None:
-    """Write a file as a whole or not at all: who reads it meanwhile sees the old one, and so does a full disk."""
-    place = Path(path)
+    """Write a file as a whole or not at all: who reads it meanwhile sees the old one, and so does a full disk.
+
+    A symlink keeps leading to the file that is replaced.
+    """
+    place = Path(path).resolve()
     try:
         with NamedTemporaryFile(
             "w", encoding="utf-8", dir=place.parent, prefix=f".{place.name}.", delete=False
@@ -95,8 +114,28 @@ def _mode(place: Path) -> int:
 
 
 def save(text: str, path: str) -> None:
-    """Write a result to a file, as UTF-8."""
+    """Write a result to a file, as UTF-8; a pipe or a device gets it as it is."""
+    place = Path(path)
+    if place.is_file() or not place.exists():
+        replace(text, path)
+        return
     try:
-        Path(path).write_text(text, encoding="utf-8")
+        place.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"the result cannot be written: {error.strerror}", where=path) from error
+
+
+def step_summary(text: str) -> None:
+    """Add to the summary of the running step of GitHub Actions, where there is one and it has room."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    written = text.encode()
+    try:
+        with Path(path).open("ab") as file:
+            if file.tell() + len(written) > SUMMARY_LIMIT:
+                note("the summary of this step is full, and the report is not in it")
+                return
+            file.write(written)
+    except OSError as error:
+        raise UsageError(f"the step summary cannot be written: {error.strerror}", where=path) from error

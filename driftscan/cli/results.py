@@ -17,7 +17,11 @@ def exit_code(report: Report) -> int:
 
 
 def write(formats: Mapping[str, Callable[[Report, View], str]], report: Report, options: OutputOptions) -> None:
-    """The files first: who sees the result on stdout can rely on them."""
-    for name, path in options["output"]:
-        output.save(formats[name](report, output.file_view(verbose=options["verbose"])), path)
-    output.show(formats[options["format"]](report, output.view(verbose=options["verbose"])))
+    """The files first, all of them or none as far as reports can fail: who sees stdout can rely on them."""
+    view = output.file_view(verbose=options["verbose"])
+    shown = formats[options["format"]](report, output.view(verbose=options["verbose"]))
+    for text, path in [(formats[name](report, view), path) for name, path in options["output"]]:
+        output.save(text, path)
+    if options["format"] == "github":
+        output.step_summary(formats["markdown"](report, view))
+    output.show(shown)

@@ -10,8 +10,9 @@ from driftscan.model.image import LayerId
 from driftscan.model.inventory import CondaPackage, Distribution, Environment, Inventory, Leftover
 from driftscan.model.lock import Unchecked
 from driftscan.report import natives
-from driftscan.report.text import NARROW, describe
+from driftscan.report.text import NARROW
 from driftscan.report.view import Span, Style, View, joined, table, wrap
+from driftscan.report.words import describe
 
 _LEFTOVERS = 8
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
 
-from driftscan.finding import Finding, Report, Severity, Suppression, Verdict
+from driftscan.finding import Finding, Report, Severity, Verdict
 from driftscan.model.image import LayerId
-from driftscan.model.inventory import Environment
 from driftscan.model.lock import Unchecked
 from driftscan.report.view import Span, Style, View, columns, joined, wrap
+from driftscan.report.words import about, counted, excuse, headline, instruction, lock_facts, place, target_facts
 
 SEVERITY_STYLES = {Severity.ERROR: Style.BAD, Severity.WARNING: Style.DOUBTFUL, Severity.INFO: Style.NOTE}
 _VERDICT_STYLES = {Verdict.DRIFT: Style.BAD, Verdict.INCOMPLETE: Style.DOUBTFUL, Verdict.CLEAN: Style.GOOD}
-_IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalPy"}
 
 _LIKE_FINDINGS = 4
 """Findings of one rule, package and cause that are shown before the rest is counted."""
@@ -51,64 +50,10 @@ def render(report: Report, view: View) -> str:
 def _header(report: Report, view: View) -> list[str]:
     verdict = report.verdict
     title = Span(f"{verdict}:", _VERDICT_STYLES[verdict])
-    lines = wrap([title, Span(_headline(report), Style.STRONG)], view)
-    lines += joined(_target(report), view)
-    lines += joined([*_locks(report), *_choice(report.environment)], view)
+    lines = wrap([title, Span(headline(report), Style.STRONG)], view)
+    lines += joined(target_facts(report), view)
+    lines += joined(lock_facts(report), view)
     return lines
-
-
-def _locks(report: Report) -> Iterator[str]:
-    """Paths, and in a check of locks alone what each was made from."""
-    for lock in report.locks:
-        fresh = [source for source in lock.sources if not source.differences]
-        if fresh and report.matching is None:
-            yield f"{lock.path}, which agrees with {' and '.join(f'{each.path} ({each.evidence})' for each in fresh)}"
-        else:
-            yield lock.path
-
-
-def _headline(report: Report) -> str:
-    counts = [_count(report.count(severity), severity.value) for severity in Severity if report.count(severity)]
-    if report.suppressed:
-        counts.append(f"{len(report.suppressed)} suppressed")
-    if report.unchecked:
-        counts.append(f"{len(report.unchecked)} not checked")
-    about = f"{_count(report.locked, 'package')} locked"
-    if report.matching is not None:
-        about = f"{report.matching} of {_count(report.locked, 'package')} match{'es' if report.locked == 1 else ''}"
-    return f"{about}; {', '.join(counts)}" if counts else about
-
-
-def _count(number: int, noun: str) -> str:
-    """`1 error`, `2 errors`, `3 info`."""
-    return f"{number} {noun}" if number == 1 or noun == "info" else f"{number} {noun}s"
-
-
-def _target(report: Report) -> Iterator[str]:
-    if report.target:
-        yield f"{report.target.reference} ({report.target.source})"
-    if report.judged_for:
-        yield f"for {report.judged_for}"
-    if report.environment:
-        yield from describe(report.environment)
-    elif report.target and report.target.platform:
-        yield report.target.platform
-
-
-def describe(environment: Environment) -> Iterator[str]:
-    """Path, interpreter and platform of an environment, as far as they are known."""
-    interpreter, target = environment.interpreter, environment.target
-    name = _IMPLEMENTATIONS.get(interpreter.implementation, interpreter.implementation)
-    yield environment.path
-    yield f"{name} {interpreter.version or '(version unknown)'}"
-    platform = " ".join(str(fact) for fact in (target.machine, target.libc) if fact)
-    if platform:
-        yield platform
-
-
-def _choice(environment: Environment | None) -> Iterator[str]:
-    if environment and environment.chosen_because:
-        yield environment.chosen_because
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +73,7 @@ def _groups(findings: Iterable[Finding]) -> list[_Group]:
     """Findings by package, the package with the worst one first; what is alike in many packages is told once."""
     packages: dict[str, list[Finding]] = {}
     for finding in findings:
-        name = finding.package or (finding.location.path if finding.location else "the image")
-        packages.setdefault(name, []).append(finding)
+        packages.setdefault(about(finding), []).append(finding)
     alike: dict[_Kind, list[str]] = {}
     for name, found in packages.items():
         if len({_kind(finding) for finding in found}) == 1:
@@ -171,7 +115,7 @@ def _alike(findings: Sequence[Finding], view: View, *, mixed: bool) -> list[str]
     lines: list[str] = []
     for finding in shown:
         label = "  " + finding.severity.value + " " * max(len(hang) - 2 - len(finding.severity.value), 1)
-        place = [Span(f"{view.separator} {place}", Style.FAINT) for place in _place(finding) if mixed]
+        place = [Span(f"{view.separator} {place}", Style.FAINT) for place in _places(finding) if mixed]
         lines += _labelled(label, SEVERITY_STYLES[finding.severity], [Span(finding.message), *place], hang, view)
     if len(shown) < len(findings):
         rest = f"and {len(findings) - len(shown)} more like these (-v shows all)"
@@ -206,23 +150,21 @@ def _labelled(
 
 def _context(finding: Finding) -> tuple[str, ...]:
     """Rule, place in the lock, dependency chain."""
-    found = [f"{finding.rule} {finding.slug}", *_place(finding)]
+    found = [f"{finding.rule} {finding.slug}", *_places(finding)]
     if len(finding.chain) > 1:
         found.append(f"via {' > '.join(finding.chain)}")
     return tuple(found)
 
 
-def _place(finding: Finding) -> tuple[str, ...]:
-    if finding.location is None:
-        return ()
-    return (finding.location.path + (f":{finding.location.line}" if finding.location.line else ""),)
+def _places(finding: Finding) -> tuple[str, ...]:
+    return tuple(filter(None, [place(finding)]))
 
 
 def _details(finding: Finding) -> tuple[tuple[str, str], ...]:
     """Label and text: the layer with its instruction, the way out."""
     found: list[tuple[str, str]] = []
     if finding.layer:
-        found.append((f"layer {finding.layer.index}", finding.layer.created_by or "(no instruction recorded)"))
+        found.append((f"layer {finding.layer.index}", instruction(finding.layer)))
     if finding.hint:
         found.append(("fix", finding.hint))
     return tuple(found)
@@ -248,23 +190,10 @@ def _suppressed(findings: Sequence[Finding], view: View) -> list[str]:
     lines = [view.paint("suppressed", Style.FAINT)]
     shown = findings if view.verbose or len(findings) <= _NOTES else findings[: _NOTES - 1]
     for finding in shown:
-        facts = [f"{finding.rule} {finding.slug}", *_excuse(finding.suppression)]
+        facts = [f"{finding.rule} {finding.slug}", *excuse(finding.suppression)]
         context = "".join(f"{view.separator} {fact} " for fact in facts)
         lines += wrap([Span(finding.message), Span(context, Style.FAINT)], view, first="  ", rest="    ")
     return lines + _more(len(findings) - len(shown), view)
-
-
-def _excuse(suppression: Suppression | None) -> Iterator[str]:
-    """Why, who and until when, as far as it was written down, and where."""
-    if suppression is None:
-        return
-    if suppression.reason:
-        yield suppression.reason
-    if suppression.owner:
-        yield suppression.owner
-    if suppression.expires:
-        yield f"until {suppression.expires.isoformat()}"
-    yield suppression.source
 
 
 def _unchecked(unchecked: Sequence[Unchecked], view: View) -> list[str]:

@@ -32,12 +32,18 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """Where text is shown: columns, colour, more than ASCII, and everything instead of one screen."""
+    """Where text is shown: columns, colour, more than ASCII, and everything instead of one screen.
+
+    `folder` is the current folder, which paths of locks start from, and `root` the top of its repository; both are
+    absolute, and empty where nobody knows them.
+    """
 
     width: int = 100
     color: bool = False
     unicode: bool = True
     verbose: bool = False
+    folder: str = ""
+    root: str = ""
 
     @property
     def separator(self) -> str:

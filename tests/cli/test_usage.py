@@ -64,21 +64,23 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (
             "compare requirements.txt shop:1.4 -f xml",
             (
-                "Invalid value for '-f' / '--format': 'xml' is not one of 'text', 'json'.\n"
+                "Invalid value for '-f' / '--format': 'xml' is not one of 'text', 'json', 'markdown', "
+                "'sarif', 'junit', 'github', 'gitlab', 'cyclonedx'.\n"
                 "hint: `driftscan compare --help` shows how it is used"
             ),
         ),
         (
             "compare requirements.txt shop:1.4 -o xml=a",
             (
-                "Invalid value for '-o' / '--output': there is no format 'xml'; there are text, json\n"
+                "Invalid value for '-o' / '--output': there is no format 'xml'; there are text, json, "
+                "markdown, sarif, junit, github, gitlab, cyclonedx\n"
                 "hint: `driftscan compare --help` shows how it is used"
             ),
         ),
         (
             "compare requirements.txt shop:1.4 -o json",
             (
-                "Invalid value for '-o' / '--output': 'json' is not FORMAT=FILE, such as json=report\n"
+                "Invalid value for '-o' / '--output': 'json' is not FORMAT=FILE, such as cyclonedx=report\n"
                 "hint: `driftscan compare --help` shows how it is used"
             ),
         ),
