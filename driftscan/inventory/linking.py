@@ -19,9 +19,9 @@ _LEAST_API = 200
 
 
 def linked(environment: Environment, context: Context, config: ImageConfig) -> Environment:
-    """The environment with its modules told apart, their linkage, and the API of its interpreter.
+    """The environment with its modules told apart, their linkage, and the API and the linkage of its interpreter.
 
-    The last two stay None where the interpreter's binary or its C library is not known.
+    The last three stay None where the interpreter's binary or its C library is not known.
     """
     natives = tuple(
         replace(native, is_module=is_importable(native, environment.interpreter)) for native in environment.natives
@@ -31,8 +31,8 @@ def linked(environment: Environment, context: Context, config: ImageConfig) -> E
     if loader is None:
         return environment
     if absent := [library for library, file in loader.own.items() if file is None]:
-        return _incomplete(environment, absent[0])
-    interpreter = replace(environment.interpreter, api=_api(loader))
+        return _incomplete(environment, absent[0], loader)
+    interpreter = replace(environment.interpreter, api=_api(loader), linkage=loader.own_linkage)
     return replace(environment, interpreter=interpreter, natives=tuple(_with_linkage(natives, loader)))
 
 
@@ -46,12 +46,19 @@ def _loader(interpreter: Interpreter, context: Context, config: ImageConfig) -> 
     return Loader(context, executable, config.env.get("LD_LIBRARY_PATH", ""))
 
 
-def _incomplete(environment: Environment, library: str) -> Environment:
+def _incomplete(environment: Environment, library: str, loader: Loader) -> Environment:
+    """Without `library` the interpreter cannot start, unless what was scanned is only a part of a root filesystem."""
+    libc = environment.interpreter.libc
+    is_whole = libc is not None and libc.version is not None
+    if is_whole:
+        interpreter = replace(environment.interpreter, linkage=loader.own_linkage)
+        environment = replace(environment, interpreter=interpreter)
     if not any(native.is_module for native in environment.natives):
         return environment
     unchecked = Unchecked(
         f"whether the compiled modules of {environment.path} find their libraries",
-        f"{library}, which its own Python needs, is not in the image: this is no whole root filesystem",
+        f"{library}, which its own Python needs, is not in the image"
+        + ("" if is_whole else ": this is no whole root filesystem"),
     )
     return replace(environment, unchecked=(*environment.unchecked, unchecked))
 

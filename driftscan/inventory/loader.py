@@ -73,13 +73,20 @@ class Loader:
         self._known: dict[tuple[str, ...], File | None] = {}
         self._removed: dict[str, LayerId] = {}
         """Libraries that were looked for in vain, and the layers that took them away."""
-        self.own = self._closure(executable.file, {}, {})[0]
+        versions: dict[MissingVersion, None] = {}
+        self.own, needed_by = self._closure(executable.file, {}, versions)
         """What the executable itself loads, by name: everything after it finds these already there."""
+        self.own_linkage = self._linkage(self.own, needed_by, versions)
 
     def linkage(self, module: File) -> Linkage:
         """What the extension `module` makes the loader look for, and what is not there."""
         versions: dict[MissingVersion, None] = {}
         found, needed_by = self._closure(module, self.own, versions)
+        return self._linkage(found, needed_by, versions)
+
+    def _linkage(
+        self, found: Mapping[str, File | None], needed_by: Mapping[str, str], versions: Iterable[MissingVersion]
+    ) -> Linkage:
         libraries = tuple(
             Library(
                 name, shown(file.path) if file is not None else None, shown(needed_by[name]), self._removed.get(name)
@@ -130,7 +137,7 @@ class Loader:
 
     def _remover(self, places: Iterable[str]) -> LayerId | None:
         """The layer that took away what was at one of `places`, or what a link there leads to."""
-        for place in places:
+        for place in map(normpath, places):
             node = self._rootfs.lookup(place)
             if node is not None and node.entry.kind is EntryKind.SYMLINK:
                 place = normpath(join("/", parent(node.path), node.entry.target))

@@ -19,7 +19,8 @@ class Interpreter:
     """A Python interpreter. `executable` is the absolute path of the real binary after symlinks.
 
     `version` is the full version (`3.11.2`). `evidence` names the facts that `version` rests on. `api` are the names of
-    the C API that it exports to extension modules; None where they could not be read.
+    the C API that it exports to extension modules; None where they could not be read. `linkage` is what it needs
+    itself to start; None where that could not be followed.
     """
 
     executable: str
@@ -34,6 +35,7 @@ class Interpreter:
     stdlib: str | None = None
     evidence: tuple[str, ...] = ()
     api: frozenset[str] | None = None
+    linkage: Linkage | None = None
 
 
 class EnvironmentKind(StrEnum):
@@ -175,7 +177,7 @@ class MissingVersion(NamedTuple):
 
 
 class Linkage(NamedTuple):
-    """What the dynamic loader has to find for a module, beside what the interpreter has loaded itself."""
+    """What the dynamic loader has to find for an interpreter; for a module, beside what its interpreter has loaded."""
 
     libraries: tuple[Library, ...] = ()
     missing_versions: tuple[MissingVersion, ...] = ()

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from driftscan.compare import Comparison
 from driftscan.finding import Severity
-from driftscan.model.inventory import Distribution, Library, MissingVersion, Native
+from driftscan.model.image import LayerId
+from driftscan.model.inventory import Distribution, Library, Linkage, MissingVersion, Native
 from driftscan.model.target import Libc
 from driftscan.rules.modules import Modules, compiled, provided_beside
 from driftscan.rules.rule import Draft, Rule
@@ -23,6 +24,7 @@ _VENDORED = re.compile(r".*-[0-9a-f]{8}\.so.*")
 """auditwheel renames what it puts into a wheel, so that nothing else is found under the name."""
 _TAGGED = re.compile(r"[^.]+\.((?:cpython|pypy)\d*-[^/]+)\.so")
 _STABLE = ".abi3.so"
+_OTHER_PYTHON = "use the Python of the base image, or the base image that this Python was made for"
 _DEBIAN: Mapping[str, str] = {
     "libGL.so.1": "libgl1",
     "libgomp.so.1": "libgomp1",
@@ -53,6 +55,9 @@ _DEBIAN: Mapping[str, str] = {
 
 def _glibc_too_old(comparison: Comparison) -> Iterator[Draft]:
     libc = comparison.target.libc
+    if own := [version for item in _own(comparison).missing_versions if (version := _glibc(item)) is not None]:
+        needed = ".".join(map(str, max(own)))
+        yield _about_python(comparison, f"needs glibc {needed}, and the image has {_of(libc)}")
     for each in compiled(comparison):
         missing = [
             (version, native)
@@ -77,7 +82,27 @@ def _of(libc: Libc | None) -> str:
     return ".".join(map(str, libc.version)) if libc is not None and libc.version is not None else "an older one"
 
 
+def _own(comparison: Comparison) -> Linkage:
+    """What the interpreter itself needs, as far as it is known."""
+    linkage = comparison.environment.interpreter.linkage if comparison.environment is not None else None
+    return linkage if linkage is not None else Linkage()
+
+
+def _about_python(
+    comparison: Comparison, message: str, hint: str = _OTHER_PYTHON, needed_by: str = "", layer: LayerId | None = None
+) -> Draft:
+    executable = comparison.environment.interpreter.executable if comparison.environment is not None else ""
+    way = f" by way of {needed_by}" if needed_by and needed_by != executable else ""
+    return Draft(
+        message=f"{_python(comparison)} itself {message}: {executable}{way}", path=executable, layer=layer, hint=hint
+    )
+
+
 def _missing_library(comparison: Comparison) -> Iterator[Draft]:
+    for library in _own(comparison).libraries:
+        if library.path is None:
+            message = f"needs {library.name}, which is not in the image{_removed(library)}"
+            yield _about_python(comparison, message, _way_out(library), library.needed_by, library.removed_by)
     found = compiled(comparison)
     for each in found:
         absent: dict[str, list[tuple[Native, Library]]] = {}
@@ -94,21 +119,29 @@ def _missing_library(comparison: Comparison) -> Iterator[Draft]:
 def _absent(each: Modules, name: str, needing: Sequence[tuple[Native, Library]]) -> Draft:
     native, library = needing[0]
     way = "" if library.needed_by == native.path else f" by way of {library.needed_by}"
-    removed = f"; layer {library.removed_by.index} removed it" if library.removed_by is not None else ""
-    package = (
-        f"install the OS package that holds it ({_DEBIAN[name]} in Debian)"
-        if name in _DEBIAN
-        else (f"install the OS package that holds {name}")
-    )
+    comes_with_it = _VENDORED.fullmatch(name) is not None and library.removed_by is None
     draft = _draft(
         each.distribution,
         native,
-        f"needs {name}, which is not in the image{removed}: {_shown([one for one, _ in needing], native)}{way}",
-        "take out the step that removes it" if library.removed_by is not None else package,
+        f"needs {name}, which is not in the image{_removed(library)}: "
+        f"{_shown([one for one, _ in needing], native)}{way}",
+        f"install {each.distribution.name} again: this library comes with it" if comes_with_it else _way_out(library),
     )
     if library.removed_by is not None:
         return replace(draft, layer=library.removed_by)
     return replace(draft, severity=Severity.WARNING) if _may_be_optional(each, name, needing) else draft
+
+
+def _removed(library: Library) -> str:
+    return f"; layer {library.removed_by.index} removed it" if library.removed_by is not None else ""
+
+
+def _way_out(library: Library) -> str:
+    if library.removed_by is not None:
+        return "take out the step that removes it"
+    if library.name in _DEBIAN:
+        return f"install the OS package that holds it ({_DEBIAN[library.name]} in Debian)"
+    return f"install the OS package that holds {library.name}"
 
 
 def _may_be_optional(each: Modules, name: str, needing: Sequence[tuple[Native, Library]]) -> bool:
@@ -120,6 +153,10 @@ def _may_be_optional(each: Modules, name: str, needing: Sequence[tuple[Native, L
 
 
 def _missing_version(comparison: Comparison) -> Iterator[Draft]:
+    for library, path, version, needed_by in _own(comparison).missing_versions:
+        if not version.startswith("GLIBC_"):
+            message = f"needs {version} of {library}, which {path} does not have"
+            yield _about_python(comparison, message, needed_by=needed_by)
     for each in compiled(comparison):
         missing: dict[tuple[str, str], list[tuple[Native, MissingVersion]]] = {}
         for native in each.modules:

@@ -10,6 +10,7 @@ from packaging.version import InvalidVersion, Version
 from driftscan.compare import Comparison
 from driftscan.elf.symbols import digest, digests
 from driftscan.finding import Severity
+from driftscan.model.image import LayerId
 from driftscan.model.inventory import Distribution, Native
 from driftscan.rules.modules import Modules, compiled
 from driftscan.rules.rule import Draft, Rule, listed
@@ -116,25 +117,28 @@ def _torch_exports(torch: Modules) -> frozenset[bytes]:
 
 
 def _duplicate_runtimes(comparison: Comparison) -> Iterator[Draft]:
-    files: dict[str, dict[str, set[str]]] = {}
+    files: dict[str, dict[str, dict[str, LayerId | None]]] = {}
     for each in compiled(comparison):
         for native in each.natives:
             for runtime in native.elf.symbols.runtimes if native.elf.symbols is not None else ():
-                files.setdefault(_KINDS[runtime], {}).setdefault(runtime, set()).add(native.path)
+                files.setdefault(_KINDS[runtime], {}).setdefault(runtime, {})[native.path] = native.layer
     for kind, found in sorted(files.items()):
         copies = sum(map(len, found.values()))
         if copies > 1:
             yield _copies(kind, found, copies)
 
 
-def _copies(kind: str, found: Mapping[str, set[str]], copies: int) -> Draft:
+def _copies(kind: str, found: Mapping[str, Mapping[str, LayerId | None]], copies: int) -> Draft:
+    """The layer is the one that brought the last of them."""
     is_mixed = kind == "OpenMP" and len(found) > 1
     what = " and ".join(f"{len(paths)} of {_TITLES.get(name, name)}" for name, paths in sorted(found.items()))
     paths = sorted(path for each in found.values() for path in each)
+    layers = [layer for each in found.values() for layer in each.values() if layer is not None]
     return Draft(
         message=f"{copies} copies of {kind} runtimes can be loaded into one process ({what}): {listed(paths, most=4)}",
         severity=Severity.WARNING if is_mixed else None,
         path=paths[0],
+        layer=max(layers, key=lambda layer: layer.index, default=None),
         subject=(kind,),
         hint="set the thread variables (OMP_NUM_THREADS) so that their pools do not multiply; with two kinds of OpenMP,"
         " take packages from one vendor"

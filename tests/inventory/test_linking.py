@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from driftscan.elf import ldcache
-from driftscan.model.inventory import Environment, Library, MissingVersion, Native
+from driftscan.model.inventory import Environment, Library, Linkage, MissingVersion, Native
 from tests.builders.installed import MUSL_LOADER, musl
 from tests.builders.linked import API, LIBRARY, SITE, SUFFIX, library, module, package, python, taken
 from tests.builders.rootfs import Content, Link, Removed
@@ -155,13 +155,53 @@ def test_the_layer_that_took_a_library_away() -> None:
     }
 
 
-def test_an_image_without_the_libraries_of_its_own_python_tells_nothing() -> None:
-    found = taken({"usr/local/bin/python3.11": python("libgone.so.1")}, package({f"x.{SUFFIX}": module("libq.so")}))
+def test_the_layer_that_took_away_what_a_path_with_dots_leads_to() -> None:
+    files = {f"shop/x.{SUFFIX}": module("libq.so.1", runpath="$ORIGIN/../shop.libs"), "shop.libs/libq.so.1": library()}
+    found = taken(package(files), {f"{SITE}/shop.libs/libq.so.1": Removed()})
+    (gone,) = libraries(found, f"shop/x.{SUFFIX}")
+    assert gone.removed_by is not None
+    assert gone.removed_by.index == 3
+
+
+def test_what_the_interpreter_itself_needs() -> None:
+    needs = (("libm.so.6", (("GLIBC_2.29", False),)),)
+    own: dict[str, Content] = {
+        "usr/local/bin/python3.11": python("libc.so.6", "libm.so.6", versions=needs),
+        f"{LIBRARY}/libm.so.6": library(definitions=("GLIBC_2.17",)),
+    }
+    executable = "/usr/local/bin/python3.11"
+    assert taken(own).interpreter.linkage == Linkage(
+        libraries=(
+            Library("libc.so.6", f"/{LIBRARY}/libc.so.6", executable),
+            Library("libm.so.6", f"/{LIBRARY}/libm.so.6", executable),
+        ),
+        missing_versions=(MissingVersion("libm.so.6", f"/{LIBRARY}/libm.so.6", "GLIBC_2.29", executable),),
+    )
+
+
+def test_an_interpreter_that_cannot_start_leaves_its_modules_open() -> None:
+    own = {"usr/local/bin/python3.11": python("libc.so.6", "libgone.so.1")}
+    found = taken(own, package({f"x.{SUFFIX}": module("libq.so")}))
     assert native(found, f"x.{SUFFIX}").linkage is None
+    assert found.interpreter.linkage is not None
+    assert places(found.interpreter.linkage.libraries)["libgone.so.1"] is None
     assert [(each.what, each.why) for each in found.unchecked] == [
         (
             "whether the compiled modules of /opt/venv find their libraries",
-            "libgone.so.1, which its own Python needs, is not in the image: this is no whole root filesystem",
+            "libgone.so.1, which its own Python needs, is not in the image",
+        )
+    ]
+
+
+def test_an_image_without_the_c_library_of_its_own_python_tells_nothing() -> None:
+    own = {"usr/local/bin/python3.11": python("libc.so.6")}
+    found = taken(own, package({f"x.{SUFFIX}": module("libq.so")}), base={})
+    assert native(found, f"x.{SUFFIX}").linkage is None
+    assert found.interpreter.linkage is None
+    assert [(each.what, each.why) for each in found.unchecked if "modules" in each.what] == [
+        (
+            "whether the compiled modules of /opt/venv find their libraries",
+            "libc.so.6, which its own Python needs, is not in the image: this is no whole root filesystem",
         )
     ]
 

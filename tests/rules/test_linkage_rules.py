@@ -27,6 +27,7 @@ OWN: dict[str, Content] = {
     ),
 }
 X = f"{SITE}/x.{SUFFIX}"
+Z: dict[str, Content] = {"usr/lib/libz.so.1": library()}
 
 
 def found(environment: Environment, *codes: str) -> list[Finding]:
@@ -120,6 +121,60 @@ def test_libraries_that_required_distributions_load_first() -> None:
         f"NW306 vision 1 needs libother.so, which is not in the image: {SITE}/vision/x.{SUFFIX}"
     ]
     assert len(found(taken(OWN, torch, package(vision, "vision")), "NW306")) == 3
+
+
+def test_what_came_with_a_package_is_not_in_the_image() -> None:
+    (finding,) = found(taken(OWN, package({f"x.{SUFFIX}": module("libgomp-e985bcbb.so.1.0.0")})))
+    assert finding.hint == "install shop again: this library comes with it"
+
+
+def test_python_itself_lacks_a_library() -> None:
+    own: dict[str, Content] = {**OWN, "usr/local/bin/python3.11": python("libc.so.6", "libz.so.1"), **Z}
+    assert found(taken(own)) == []
+    (finding,) = found(taken(own, package({f"x.{SUFFIX}": module("libodd.so")}), dict.fromkeys(Z, Removed())))
+    assert (finding.rule, finding.severity, finding.package) == ("NW306", Severity.ERROR, None)
+    assert finding.message == (
+        "CPython 3.11.9 itself needs libz.so.1, which is not in the image; layer 4 removed it: "
+        "/usr/local/bin/python3.11"
+    )
+    assert finding.hint == "take out the step that removes it"
+    assert finding.path == "/usr/local/bin/python3.11"
+    assert finding.layer is not None
+    assert finding.layer.index == 4
+
+
+def test_python_itself_lacks_a_library_that_never_was_there() -> None:
+    own: dict[str, Content] = {"usr/local/bin/python3.11": python("libc.so.6", "libq.so", "libz.so.1")}
+    own["usr/lib/libq.so"] = library("libexpat.so.1")
+    one, two = found(taken({**OWN, **own}))
+    assert one.message == (
+        "CPython 3.11.9 itself needs libexpat.so.1, which is not in the image: "
+        "/usr/local/bin/python3.11 by way of /usr/lib/libq.so"
+    )
+    assert one.hint == "install the OS package that holds it (libexpat1 in Debian)"
+    assert two.hint == "install the OS package that holds it (zlib1g in Debian)"
+
+
+def test_python_itself_is_for_a_newer_system() -> None:
+    needs = (*glibc_needs("GLIBC_2.38", "GLIBC_2.39"), *glibc_needs("OPENSSL_3.2", library="libcrypto.so.3"))
+    own: dict[str, Content] = {
+        "usr/local/bin/python3.11": python("libc.so.6", "libcrypto.so.3", versions=needs),
+        "usr/lib/libcrypto.so.3": library(definitions=("OPENSSL_3.0.0",)),
+    }
+    one, two = found(taken({**OWN, **own}))
+    assert (one.rule, one.message) == (
+        "NW305",
+        "CPython 3.11.9 itself needs glibc 2.39, and the image has 2.36: /usr/local/bin/python3.11",
+    )
+    assert one.hint == "use the Python of the base image, or the base image that this Python was made for"
+    assert (two.rule, two.message) == (
+        "NW307",
+        (
+            "CPython 3.11.9 itself needs OPENSSL_3.2 of libcrypto.so.3, which /usr/lib/libcrypto.so.3 does not have: "
+            "/usr/local/bin/python3.11"
+        ),
+    )
+    assert two.hint == one.hint
 
 
 def test_a_symbol_version_is_missing() -> None:
@@ -227,6 +282,8 @@ def test_copies_of_runtimes() -> None:
     assert said(taken(OWN, one, blas)) == []
     (finding,) = found(taken(OWN, one, two, blas))
     assert finding.severity is Severity.INFO
+    assert finding.layer is not None
+    assert finding.layer.index == 4
     assert finding.message == (
         "2 copies of OpenMP runtimes can be loaded into one process (2 of GNU's libgomp): "
         f"{SITE}/one.libs/libgomp-1.so, {SITE}/two.libs/libgomp-2.so"
