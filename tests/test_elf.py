@@ -312,6 +312,8 @@ def test_a_symbol_table_that_is_cut_off_is_unknown(data: bytes) -> None:
 
 STRINGS = (
     "-march=native",
+    "GCC: (Debian",
+    "GCC: (SUSE Linux",
     "NumPy C-API version 0x%x (NumPy 1.23",
     "numpy._core._multiarray_umath",
     "numpy.core._multiarray_umath",
@@ -324,7 +326,11 @@ def test_telling_strings(piece: int) -> None:
         b"\0numpy.core._multiarray_umath\0x\0numpy._core._multiarray_umath\0numpy.core.multiarray_extra\0"
         b"module was compiled against NumPy C-API version 0x%x (NumPy 1.23) but -march=loaded"
     )
-    made = Elf(data=data, debug=b"GNU C17 -O2 -march=native -g\0numpy.core.multiarray\0", code=70_000).build()
+    unloaded = (
+        b"GNU C17 -O2 -march=native -g\0numpy.core.multiarray\0GCC: (Debian 12.2.0-14+deb12u1) 12.2.0\0"
+        b"GCC: (SUSE Linux) 13.2.1\0GCC: (GNU) 10.2.1 20210130 (Red Hat 10.2.1-11)\0GCC: (Debianish)\0"
+    )
+    made = Elf(data=data + b"\0GCC: (Ubuntu 9)", debug=unloaded, code=70_000).build()
     capture = elf.Capture(1 << 20, strings=True)
     for start in range(0, len(made), piece):
         capture.feed(made[start : start + piece])

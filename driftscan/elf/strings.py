@@ -9,8 +9,11 @@ _LOADED = re.compile(
     rb"|NumPy C-API version 0x%x \(NumPy \d{1,2}\.\d{1,3}"
 )
 _LOADED_HINTS = (b"core._multiarray_umath", b"numpy.core.multiarray", b"NumPy C-API version 0x")
-_OPTIONS = re.compile(rb"-m(?:arch|cpu)=[\w.+-]{1,40}")
-_OPTION_HINTS = (b"-march=", b"-mcpu=")
+_UNLOADED = re.compile(
+    rb"-m(?:arch|cpu)=[\w.+-]{1,40}"
+    rb"|GCC: \((?:Debian|Ubuntu|Raspbian|Alpine|SUSE Linux)(?![\w])"
+)
+_UNLOADED_HINTS = (b"-march=", b"-mcpu=", b"GCC: (Debian", b"GCC: (Ubuntu", b"GCC: (R", b"GCC: (A", b"GCC: (SUSE")
 _OVERLAP = 96
 """Longer than any of the strings, so that none is missed where two pieces meet."""
 _MOST = 64
@@ -19,8 +22,8 @@ _MOST = 64
 class Strings:
     """Takes parts of a file piece by piece, and keeps the telling strings of them.
 
-    What is loaded as data tells which NumPy a module was built for; what is not loaded at all (debug information)
-    tells the compiler's options.
+    What is loaded as data tells which NumPy a module was built for; what is not loaded at all (comments, debug
+    information) tells whose compiler it was, where that is a distribution's own, and its options.
     """
 
     def __init__(self) -> None:
@@ -30,7 +33,7 @@ class Strings:
     def feed(self, piece: bytes, *, loaded: bool) -> None:
         """The next bytes of what is loaded, or of what is not."""
         data = self._tails[loaded] + piece
-        hints, pattern = (_LOADED_HINTS, _LOADED) if loaded else (_OPTION_HINTS, _OPTIONS)
+        hints, pattern = (_LOADED_HINTS, _LOADED) if loaded else (_UNLOADED_HINTS, _UNLOADED)
         if len(self._found) < _MOST and any(hint in data for hint in hints):
             # What ends with the piece may go on in the next, where it is found again.
             self._found.update((match[0], None) for match in pattern.finditer(data) if match.end() < len(data))

@@ -19,7 +19,7 @@ import zstandard
 
 from driftscan.model.image import ElfFacts, Entry, EntryKind, LayerIndex, SymbolFacts, VersionNeed
 
-SCHEMA = 2
+SCHEMA = 3
 """To be raised with every change to what an index holds: to this file's form, or to what is kept of which file."""
 
 _MAGIC = b"driftscan layer index\n"

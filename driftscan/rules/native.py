@@ -21,6 +21,7 @@ _MACHINE_ALIASES = {"i386": "i686", "i586": "i686", "armv8l": "armv7l", "armv6l"
 _EXTENSION_MODULE = re.compile(r".*\.(?:cpython-[^/]+|abi3|pypy[^/]+)\.so")
 _RENAMED = "; it may be one of these under another name"
 _MANYLINUX = re.compile(r"^manylinux(?:\d+|_\d+_\d+)_")
+_COMPILER = re.compile(r"GCC: \((.+)")
 _BUILD = re.compile(r"(\d+)(.*)", re.DOTALL)
 
 
@@ -39,9 +40,13 @@ def _not_in_lock(comparison: Comparison) -> Iterator[Draft]:
         if not _can_be_told(comparison, row, found):
             continue
         severity, doubt = _judged(comparison, row, found)
-        names = listed([wheel.filename for each in row.locked for wheel in wheels(each)])
+        only = "" if doubt else " only"
+        fitting = [wheel for each in row.locked for wheel in wheels_that_fit(comparison, each)]
+        others = [wheel for each in row.locked for wheel in wheels(each) if wheel not in fitting]
+        names = listed([wheel.filename for wheel in (*fitting, *others)], most=max(min(len(fitting), 3), 1))
         yield Draft(
-            message=f"{row.name} {found.version} was made as a wheel for {_shown(found)}, the lock has {names}{doubt}",
+            message=f"{row.name} {found.version} was made as a wheel for {_shown(found)}, "
+            f"the lock{only} has {names}{doubt}",
             severity=severity,
             package=row.name,
             locked=versions((package,)),
@@ -80,13 +85,13 @@ def _judged(comparison: Comparison, row: Row, found: Distribution) -> tuple[Seve
     if sharing := [wheel for wheel in locked if tags & wheel.tags]:
         build = _build(found)
         is_other = all(build and wheel.build and build != wheel.build for wheel in sharing)
-        return (Severity.ERROR, " only") if is_other else (Severity.INFO, _RENAMED)
+        return (Severity.ERROR, "") if is_other else (Severity.INFO, _RENAMED)
     if _is_general(tags) and any(_generalised(tags) & _generalised(wheel.tags) for wheel in locked):
         return Severity.INFO, _RENAMED
     if _is_pure(tags):
         is_compiled = any(native.distribution == found.path for native in _natives(comparison))
         return Severity.INFO if is_compiled else Severity.WARNING, _RENAMED
-    return Severity.ERROR, " only"
+    return Severity.ERROR, ""
 
 
 def _tags(found: Distribution) -> frozenset[Tag]:
@@ -133,10 +138,12 @@ def _built_from_source(comparison: Comparison) -> Iterator[Draft]:
         if found.built_on_the_spot is None:
             continue
         fitting = [wheel for each in row.locked for wheel in wheels_that_fit(comparison, each)]
-        severity, verb = _how_built(row, found, fitting)
+        compiler = _compiler(comparison, found)
+        severity, verb = _how_built(row, found, fitting, is_sure=compiler is not None or _is_sure(found))
         instead = f"install {fitting[0].filename}, which the lock has" if fitting else "lock a wheel of it"
         yield Draft(
-            message=f"{row.name} {found.version} {verb} built on the spot: {found.built_on_the_spot}",
+            message=f"{row.name} {found.version} {verb} built on the spot: {found.built_on_the_spot}"
+            + (f", and the compiler was that of {compiler}" if compiler is not None else ""),
             severity=severity,
             package=row.name,
             locked=versions((package,)),
@@ -149,16 +156,26 @@ def _built_from_source(comparison: Comparison) -> Iterator[Draft]:
         )
 
 
-def _how_built(row: Row, found: Distribution, fitting: Sequence[Wheel]) -> tuple[Severity, str]:
+def _how_built(row: Row, found: Distribution, fitting: Sequence[Wheel], *, is_sure: bool) -> tuple[Severity, str]:
     """A tag that indexes refuse tells of a local build, or of a wheel that was renamed for the index.
 
-    Only where no locked wheel can be that one is the second ruled out.
+    The second is ruled out where no locked wheel can be that one, or by what else tells of a local build.
     """
     is_renamed = any(_generalised(_tags(found)) & _generalised(wheel.tags) for wheel in fitting)
     unnamed = not all(map(all_files_are_named, row.locked))
-    if _is_general(_tags(found)) and (is_renamed or unnamed) and not _is_sure(found):
+    if _is_general(_tags(found)) and (is_renamed or unnamed) and not is_sure:
         return Severity.INFO, "may have been"
     return Severity.ERROR if fitting else Severity.WARNING, "was"
+
+
+def _compiler(comparison: Comparison, found: Distribution) -> str | None:
+    """The distribution whose own compiler made all modules that name one: wheels for indexes are compiled with another
+    (manylinux has Red Hat's, which says no more than that it is GNU's).
+    """
+    natives = (native for native in _natives(comparison) if native.distribution == found.path)
+    comments = (text for native in natives for text in native.elf.strings)
+    names = {match[1] for text in comments if (match := _COMPILER.fullmatch(text)) is not None}
+    return names.pop() if len(names) == 1 else None
 
 
 def _is_sure(found: Distribution) -> bool:
@@ -286,7 +303,7 @@ RULES = (
         severity=Severity.WARNING,
         summary="built on the spot; error when the lock has a wheel that fits the target",
         why="What a compiler makes of a source distribution depends on the machine that builds the image.",
-        evidence="uv_build.json, or a tag in WHEEL that package indexes do not accept",
+        evidence="uv_build.json, a tag in WHEEL that package indexes do not accept, the compiler's name in the files",
         remedy="install the wheel (`--only-binary`), or build one once and lock it",
         check=_built_from_source,
     ),

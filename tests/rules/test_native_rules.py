@@ -83,22 +83,30 @@ def test_the_build_is_a_locked_one_or_nothing_tells(names: list[str], wheel: Whe
         (
             named(MANYLINUX),
             wheel_facts(NEWER),
-            f"shop 1.0 was made as a wheel for {NEWER}, the lock has shop-1.0-{MANYLINUX}.whl only",
+            f"shop 1.0 was made as a wheel for {NEWER}, the lock only has shop-1.0-{MANYLINUX}.whl",
         ),
         (
             named("2-" + PURE),
             wheel_facts(PURE, build="3"),
-            f"shop 1.0 was made as a wheel for {PURE}, build 3, the lock has shop-1.0-2-{PURE}.whl only",
+            f"shop 1.0 was made as a wheel for {PURE}, build 3, the lock only has shop-1.0-2-{PURE}.whl",
         ),
         (
             named(PURE),
             wheel_facts(NEWER),
-            f"shop 1.0 was made as a wheel for {NEWER}, the lock has shop-1.0-{PURE}.whl only",
+            f"shop 1.0 was made as a wheel for {NEWER}, the lock only has shop-1.0-{PURE}.whl",
         ),
     ],
 )
 def test_the_build_is_none_of_the_locked_files(names: list[str], wheel: WheelFacts, message: str) -> None:
     assert told("NW301", names, installed("shop", wheel=wheel)) == [(Severity.ERROR, message)]
+
+
+def test_of_many_locked_files_those_are_named_that_fit() -> None:
+    others = [f"cp3{number}-cp3{number}-{platform}" for number in (10, 11) for platform in ("win32", "win_amd64")]
+    ((_, message),) = told("NW301", named(*others, MANYLINUX), installed("shop", wheel=wheel_facts(NEWER)))
+    assert message == (
+        f"shop 1.0 was made as a wheel for {NEWER}, the lock only has shop-1.0-{MANYLINUX}.whl and 4 more"
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,6 +182,23 @@ def built(why: str, tag: str = LOCAL) -> Distribution:
 )
 def test_built_on_the_spot(names: list[str], found: Distribution, severity: Severity, message: str) -> None:
     assert told("NW302", names, found) == [(severity, message)]
+
+
+@pytest.mark.parametrize(
+    ("names", "severity"), [(named(MANYLINUX), Severity.ERROR), ([], Severity.WARNING)], ids=["a wheel", "only hashes"]
+)
+def test_the_compiler_tells_that_it_was_built_on_the_spot(names: list[str], severity: Severity) -> None:
+    found = built(LOCAL_TAG)
+    debian = native(found, "shop/_c.so", elf()._replace(strings=("-march=x86-64", "GCC: (Debian")))
+    neutral = native(found, "shop/_d.so", elf())
+    assert told("NW302", names, found, neutral, debian) == [
+        (severity, f"shop 1.0 was built on the spot: {LOCAL_TAG}, and the compiler was that of Debian")
+    ]
+    # Of two compilers one may be that of a library that was only copied.
+    ubuntu = native(found, "shop/_e.so", elf()._replace(strings=("GCC: (Ubuntu",)))
+    assert told("NW302", names, found, ubuntu, debian) == [
+        (Severity.INFO, f"shop 1.0 may have been built on the spot: {LOCAL_TAG}")
+    ]
 
 
 def test_the_way_out_is_the_locked_wheel() -> None:
