@@ -21,9 +21,12 @@ from driftscan.rules.requirements import (
 from driftscan.rules.rule import Draft, Rule, chain, is_foreign, listed, location, take_out, title, versions
 
 INSTALLERS = frozenset(
-    map(canonicalize_name, ("pip", "setuptools", "wheel", "uv", "poetry", "pdm", "pipenv", "virtualenv", "conda"))
+    map(
+        canonicalize_name,
+        ("pip", "setuptools", "wheel", "uv", "poetry", "pdm", "pipenv", "virtualenv", "conda", "pkg-resources"),
+    )
 )
-"""What installs the rest is in most images and in few locks."""
+"""What installs the rest is in most images and in few locks. Debian's and Ubuntu's venv brought pkg-resources 0.0.0."""
 
 
 _POETRY_MAIN = "main"

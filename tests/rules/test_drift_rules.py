@@ -176,6 +176,7 @@ def test_what_an_unlocked_package_brought_along_is_unexpected_too_and_says_so() 
     [
         (installed("pip", "24.0"), "pip 24.0 is installed and not locked (an installer)"),
         (installed("setuptools", "80.1"), "setuptools 80.1 is installed and not locked (an installer)"),
+        (installed("pkg-resources", "0.0.0"), "pkg-resources 0.0.0 is installed and not locked (an installer)"),
         (
             installed("pyyaml", "6.0", owner="python3-yaml"),
             "pyyaml 6.0 is installed and not locked (it belongs to the OS package python3-yaml)",
