@@ -1,8 +1,9 @@
 """Credentials of registries, where the container tools of this machine keep them.
 
-Looked at in this order: `REGISTRY_AUTH_FILE`; Docker's config.json (`DOCKER_CONFIG`, else `~/.docker`) with its
-credential helpers and stores; `$XDG_RUNTIME_DIR/containers/auth.json`; `~/.config/containers/auth.json`
-(containers-auth.json(5)). Reading Docker's format is left to the Docker SDK.
+Looked at in this order: `REGISTRY_AUTH_FILE`; `DOCKER_AUTH_CONFIG`, which holds such a document itself; Docker's
+config.json (`DOCKER_CONFIG`, else `~/.docker`) with its credential helpers and stores; the auth.json that
+`podman login` writes, for this session and for the user (containers-auth.json(5)). Reading Docker's format is left to
+the Docker SDK.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from driftscan.image.paths import home
+
+SYSTEM_FOLDER = Path("/run/containers")
 _LARGEST = 4 << 20
 
 
@@ -42,11 +47,16 @@ def find_credentials(registry: str, repository: str) -> Lookup:
     Problems are collected rather than raised: many images need no credentials at all.
     """
     problems: list[str] = []
-    for path in _files():
+    for place, read in _places():
         try:
-            found = _look_up(path, registry, repository)
+            found = _look_up(read(), registry, repository)
+        except FileNotFoundError:
+            continue
         except _ProblemError as problem:
-            problems.append(f"{path}: {problem}")
+            problems.append(f"{place}: {problem}")
+            continue
+        except (OSError, ValueError, RecursionError) as error:
+            problems.append(f"{place}: it cannot be read ({error})")
             continue
         if found is not None:
             return Lookup(found)
@@ -57,25 +67,36 @@ class _ProblemError(Exception):
     pass
 
 
-def _files() -> Iterator[Path]:
-    home = Path.home()
+def _places() -> Iterator[tuple[str, Callable[[], object]]]:
+    """Where credentials may be: what it is called, and how it is read."""
     if explicit := os.environ.get("REGISTRY_AUTH_FILE"):
-        yield Path(explicit)
-    yield Path(os.environ.get("DOCKER_CONFIG") or home / ".docker") / "config.json"
-    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
-        yield Path(runtime, "containers", "auth.json")
-    yield Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "containers" / "auth.json"
+        yield explicit, partial(_read, Path(explicit))
+    if document := os.environ.get("DOCKER_AUTH_CONFIG"):
+        yield "DOCKER_AUTH_CONFIG", partial(_read_variable, document)
+    folder = home()
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    for path in (
+        Path(os.environ.get("DOCKER_CONFIG") or folder / ".docker") / "config.json",
+        # Where there is no folder of the session, such as for root in a container, this is Podman's.
+        (Path(runtime, "containers") if runtime else SYSTEM_FOLDER / str(os.getuid())) / "auth.json",
+        Path(os.environ.get("XDG_CONFIG_HOME") or folder / ".config") / "containers" / "auth.json",
+    ):
+        yield str(path), partial(_read, path)
 
 
-def _look_up(path: Path, registry: str, repository: str) -> Credentials | None:
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise _ProblemError("the file is too large for a list of credentials")
-        document = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise _ProblemError(f"it cannot be read ({error})") from error
+def _read(path: Path) -> object:
+    if path.stat().st_size > _LARGEST:
+        raise _ProblemError("the file is too large for a list of credentials")
+    return json.loads(path.read_bytes())
+
+
+def _read_variable(text: str) -> object:
+    document = json.loads(text)
+    # As for Docker, it names no programs to run.
+    return {"auths": document.get("auths")} if isinstance(document, dict) else document
+
+
+def _look_up(document: object, registry: str, repository: str) -> Credentials | None:
     if not isinstance(document, dict):
         raise _ProblemError("it is not a JSON object")
     settings = {key: document[key] for key in ("auths", "credsStore", "credHelpers") if document.get(key)}

@@ -13,6 +13,7 @@ from driftscan.errors import ImageError, UnreachableError
 from driftscan.image.daemon import Client, Endpoint, Engine, Tls, asking, image_path, saved_config, saved_image
 from driftscan.image.limits import Limits
 from driftscan.image.manifest import check_digest, read_config
+from driftscan.image.paths import home
 from driftscan.image.source import Image
 from driftscan.image.strictjson import JsonObject, load_object, member, text, texts
 from driftscan.model.image import ImageConfig
@@ -102,7 +103,7 @@ def endpoint(limits: Limits) -> Endpoint:
     """Where the daemon listens: `DOCKER_HOST` before the context that `docker` would use before the default socket."""
     if url := os.environ.get("DOCKER_HOST"):
         return Endpoint(url, "DOCKER_HOST", _environment_tls())
-    folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    folder = Path(os.environ.get("DOCKER_CONFIG") or home() / ".docker")
     name = os.environ.get("DOCKER_CONTEXT") or _current_context(folder, limits)
     if name in ("", "default"):
         return Endpoint(_DEFAULT, "docker")
@@ -114,7 +115,7 @@ def _environment_tls() -> Tls | None:
     folder = os.environ.get("DOCKER_CERT_PATH")
     if not verify and not folder:
         return None
-    return _tls(Path(folder or Path.home() / ".docker"), verify=bool(verify))
+    return _tls(Path(folder or home() / ".docker"), verify=bool(verify))
 
 
 def _tls(folder: Path, *, verify: bool) -> Tls:

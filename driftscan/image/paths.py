@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,12 @@ def split_reference(rest: str) -> tuple[str, str | None]:
             return rest[:end], rest[end + 1 :] or None
         end = rest.rfind(":", 0, end)
     return rest, None
+
+
+def home() -> Path:
+    """The user's home folder; a path that does not exist where the user has none, as in many containers."""
+    found = os.path.expanduser("~")  # noqa: PTH111 (without a home, Path.home raises)
+    return Path(found if found.startswith("/") else "/nonexistent")
 
 
 def existing(path: str, reference: str) -> Path:

@@ -15,7 +15,11 @@ DEFAULT_REGISTRY = "docker.io"
 """What a name without a host belongs to, by the convention that all container tools share."""
 _API_HOSTS = {DEFAULT_REGISTRY: "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
 """Registries whose API is served by another host than the one in the name."""
-_TOKEN_HOSTS = {"registry-1.docker.io": "auth.docker.io"}
+_TOKEN_HOSTS = {
+    "registry-1.docker.io": "auth.docker.io",
+    "registry.gitlab.com": "gitlab.com",
+    "registry.digitalocean.com": "api.digitalocean.com",
+}
 """Registries that are known to hand out their tokens on another host."""
 _LONGEST = 4096
 
@@ -61,6 +65,11 @@ class ImageName(NamedTuple):
 def token_host(api_host: str) -> str | None:
     """The foreign host that is known to hand out tokens for `api_host`."""
     return _TOKEN_HOSTS.get(api_host)
+
+
+def registry_of(api_host: str) -> str | None:
+    """The registry, as in image names, whose API another host serves: this one."""
+    return DEFAULT_REGISTRY if api_host == _API_HOSTS[DEFAULT_REGISTRY] else None
 
 
 def parse_target(text: str) -> Target:

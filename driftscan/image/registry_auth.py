@@ -15,22 +15,17 @@ from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from driftscan.errors import ImageError, NotFoundError
+from driftscan.image.addresses import Origin, origin_of, refuse_inner
 from driftscan.image.credentials import Credentials, Lookup
 from driftscan.image.limits import Limits
+from driftscan.image.patience import Effort
 from driftscan.image.references import ImageName, token_host
 from driftscan.image.strictjson import load_object, text
-from driftscan.image.transport import (
-    Answer,
-    Origin,
-    Transport,
-    broken_connections,
-    may_be_plain,
-    origin_of,
-    refuse_link_local,
-)
+from driftscan.image.transport import Answer, Transport
 
 _LONGEST_HEADER = 8192
 _LONGEST_TOKEN = 32768
+_HTTPS = 443
 _SCHEME = re.compile(r"[\s,]*([A-Za-z][A-Za-z0-9-]*)(?=\s|,|$)")
 _PARAMETER = re.compile(r'[\s,]*([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -121,43 +116,47 @@ class Authorizer:
                 "refresh_token": credentials.identity_token,
             }
             headers = {"Content-Type": "application/x-www-form-urlencoded"}
-            return self._ask("POST", realm, headers, urlencode(query | form).encode())
+            return self._ask(realm, headers, urlencode(query | form).encode())
         headers = {"Authorization": _basic(credentials)} if credentials is not None else {}
         mark = "&" if urlsplit(realm).query else "?"
-        return self._ask("GET", f"{realm}{mark}{urlencode(query)}", headers, None)
+        return self._ask(f"{realm}{mark}{urlencode(query)}", headers, None)
 
     def _check_realm(self, realm: str, *, secret: bool) -> None:
         origin = origin_of(realm)
-        if origin.scheme != "https" and not (self._origin.scheme == "http" and may_be_plain(origin.host, origin.port)):
+        may_be_plain = self._origin.scheme == "http" and self._transport.trust.may_be_plain(origin)
+        if origin.scheme != "https" and not may_be_plain:
             raise ImageError(f"the registry's token server {origin} is not encrypted", where=str(self._name))
         if origin == self._origin:
             return
-        refuse_link_local(origin.host)
+        refuse_inner(origin, self._origin)
         allowed = {item.strip() for item in os.environ.get("DRIFTSCAN_TOKEN_HOSTS", "").split(",")}
-        known = token_host(self._name.api_host)
-        if secret and origin.host != known and not {origin.host, f"{origin.host}:{origin.port}"} & allowed:
+        if self._origin.scheme == "https" and origin.scheme == "https" and origin.port == _HTTPS:
+            allowed.add(token_host(self._name.api_host) or "")
+        if secret and not {origin.host, origin.authority} & allowed:
             raise ImageError(
-                f"the registry wants its credentials sent to another host, {origin.host}:{origin.port}",
+                f"the registry wants its credentials sent to another host, {origin.authority}",
                 where=str(self._name),
                 hint=f"if that is its token server, set DRIFTSCAN_TOKEN_HOSTS={origin.host}",
             )
 
-    def _ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> str:
-        response = self._transport.send(method, url, headers, body)
-        try:
-            if response.status in (401, 403):
-                raise self.refusal
-            if response.status != 200:
-                raise ImageError(f"the registry's token server answered {response.status}", where=str(origin_of(url)))
-            with broken_connections(url):
-                data = response.read(self._limits.document + 1, decode_content=False)
-        finally:
-            response.close()
+    def _ask(self, url: str, headers: Mapping[str, str], form: bytes | None) -> str:
+        """A token; credentials in `headers` or the form are not sent on where the server redirects."""
+        where = str(origin_of(url))
+
+        def ask(effort: Effort) -> tuple[int, bytes]:
+            with self._transport.request("GET" if form is None else "POST", url, headers, effort, form) as answer:
+                return answer.status, answer.read(self._limits.document + 1)
+
+        status, data = self._transport.repeat(ask)
+        if status in (400, 401, 403):
+            raise self.refusal
+        if status != 200:
+            raise ImageError(f"the registry's token server answered {status}", where=where)
         document = load_object(data, "the token server's answer", self._limits)
         token = text(document, "token", "the token server's answer", "")
         token = token or text(document, "access_token", "the token server's answer", "")
         if not _TOKEN.fullmatch(token) or len(token) > _LONGEST_TOKEN:
-            raise ImageError("the registry's token server gave no usable token", where=str(origin_of(url)))
+            raise ImageError("the registry's token server gave no usable token", where=where)
         return token
 
 

@@ -1,4 +1,8 @@
-"""A tiny OCI registry on loopback that misbehaves as a test asks, and remembers every request."""
+"""A tiny OCI registry on loopback that misbehaves as a test asks, and remembers every request.
+
+Every Authorization header that it gets has to be one that was made for it: `faulty_registry` checks that at its end,
+so that each test with credentials also tests that they went nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,17 @@ import base64
 import hashlib
 import json
 import re
+import socket
+import ssl
+import struct
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import sleep
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from tests.builders.archives import Step, image_config, layer_tar
 
@@ -28,6 +37,8 @@ class Request(NamedTuple):
     query: str
     authorization: str | None
     range: str | None
+    certified: bool = False
+    """Whether the client showed a certificate."""
 
 
 class Content(NamedTuple):
@@ -36,6 +47,8 @@ class Content(NamedTuple):
 
 
 Fault = Callable[["Exchange"], None]
+LogIn = Callable[..., str]
+"""A fixture: puts an account for a registry into the configuration, returns its Authorization header."""
 
 
 class Exchange(BaseHTTPRequestHandler):
@@ -53,7 +66,8 @@ class Exchange(BaseHTTPRequestHandler):
 
     def serve(self, path: str, query: str) -> None:
         registry = self.server.registry
-        request = Request(path, query, self.headers.get("Authorization"), self.headers.get("Range"))
+        certified = isinstance(self.connection, ssl.SSLSocket) and bool(self.connection.getpeercert())
+        request = Request(path, query, self.headers.get("Authorization"), self.headers.get("Range"), certified)
         registry.requests.append(request)
         faults = next((queue for mark, queue in registry.faults.items() if mark in path and queue), None)
         if faults:
@@ -91,6 +105,8 @@ class Exchange(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
+        # What was announced and does not come is a connection that breaks.
+        self.close_connection |= (headers or {}).get("Content-Length", "") > ""
 
     @property
     def content(self) -> Content:
@@ -102,6 +118,17 @@ class Exchange(BaseHTTPRequestHandler):
 
 class FaultyServer(ThreadingHTTPServer):
     registry: FaultyRegistry
+    tls: ssl.SSLContext | None
+
+    def finish_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
+        """The handshake happens in the connection's own thread: a client may break it off, or never begin."""
+        assert isinstance(request, socket.socket)
+        if self.tls is None:
+            super().finish_request(request, client_address)
+            return
+        request.settimeout(5)
+        with self.tls.wrap_socket(request, server_side=True) as secured:
+            super().finish_request(secured, client_address)
 
     def handle_error(self, *_: object) -> None:
         """Clients that hang up are part of the tests."""
@@ -111,17 +138,27 @@ class FaultyRegistry:
     """Contents by path. `faults` maps a part of a path to what is done to its next requests, one after another.
 
     `challenge` is the WWW-Authenticate header for requests whose Authorization is not in `accepted`; `/token`
-    answers with `token`.
+    answers with `token`. `own` are the Authorization headers that may come in at all. `url` is what image names call
+    it, `base` its address.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, scheme: str = "http") -> None:
         self.url = url
+        self.base = f"{scheme}://{url}"
+        self.port = 0
+        self.own: set[str | None] = {None}
         self.contents: dict[str, Content] = {}
         self.requests: list[Request] = []
         self.faults: dict[str, list[Fault]] = defaultdict(list)
         self.challenge: str | None = None
         self.accepted: set[str] = set()
         self.token = b"{}"
+
+    def is_foreign(self, request: Request) -> bool:
+        """Whether it holds what was meant for somebody else."""
+        if request.authorization not in self.own:
+            return True
+        return "secret-of-" in unquote(request.query) and self.password not in unquote(request.query)
 
     def add_blob(self, data: bytes, repository: str = "shop") -> str:
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
@@ -150,13 +187,20 @@ class FaultyRegistry:
     def descriptor(self, data: bytes, media_type: str, repository: str = "shop") -> dict[str, object]:
         return {"mediaType": media_type, "digest": self.add_blob(data, repository), "size": len(data)}
 
-    def require_basic(self, username: str, password: str) -> None:
+    @property
+    def password(self) -> str:
+        """Of the user `anna`, here and nowhere else."""
+        return f"secret-of-{self.url}"
+
+    def require_basic(self, password: str | None = None) -> None:
         self.challenge = 'Basic realm="tests"'
-        self.accepted = {basic(username, password)}
+        self.accepted = {basic("anna", password or self.password)}
+        self.own |= self.accepted
 
     def require_token(self, realm: str | None = None, token: str = "let-me-in") -> None:
-        self.challenge = f'Bearer realm="{realm or f"http://{self.url}/token"}",service="tests",scope="everything"'
+        self.challenge = f'Bearer realm="{realm or f"{self.base}/token"}",service="tests",scope="everything"'
         self.accepted = {f"Bearer {token}"}
+        self.own |= self.accepted
         self.token = json.dumps({"token": token}).encode()
 
 
@@ -165,9 +209,13 @@ def basic(username: str, password: str) -> str:
 
 
 @contextmanager
-def faulty_registry() -> Iterator[FaultyRegistry]:
+def faulty_registry(name: str | None = None, tls: ssl.SSLContext | None = None) -> Iterator[FaultyRegistry]:
+    """A registry until the end of the block; `name` is what it is called instead of its address and port."""
     server = FaultyServer(("127.0.0.1", 0), Exchange)
-    server.registry = FaultyRegistry(f"127.0.0.1:{server.server_address[1]}")
+    port = server.server_address[1]
+    server.tls = tls
+    server.registry = FaultyRegistry(name or f"127.0.0.1:{port}", "https" if tls else "http")
+    server.registry.port = port
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
@@ -176,6 +224,8 @@ def faulty_registry() -> Iterator[FaultyRegistry]:
         server.shutdown()
         thread.join()
         server.server_close()
+    leaked = [request for request in server.registry.requests if server.registry.is_foreign(request)]
+    assert not leaked, f"{server.registry.url} got credentials that are not its own: {leaked}"
 
 
 def hang_up(exchange: Exchange) -> None:
@@ -201,7 +251,69 @@ def cut_off(after: int) -> Fault:
     return fault
 
 
+def reset(after: int) -> Fault:
+    """As `cut_off`, and what was sent may be lost: the connection is reset."""
+
+    def fault(exchange: Exchange) -> None:
+        cut_off(after)(exchange)
+        exchange.wfile.flush()
+        exchange.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    return fault
+
+
+def whole(exchange: Exchange) -> None:
+    """All of it, as from a server that knows no ranges."""
+    exchange.deliver(exchange.content, None)
+
+
+def chunked(then: bytes = b"", body: bytes | None = None, **headers: str) -> Fault:
+    """The body in chunks, without a length; `then` is sent behind it, and no end."""
+
+    def fault(exchange: Exchange) -> None:
+        exchange.send_response(200)
+        exchange.send_header("Transfer-Encoding", "chunked")
+        for name, value in headers.items():
+            exchange.send_header(name.replace("_", "-"), value)
+        exchange.end_headers()
+        data = exchange.content.data if body is None else body
+        for piece in (data[:1000], data[1000:], then):
+            if piece:
+                exchange.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        if then:
+            stall(exchange)
+        else:
+            exchange.wfile.write(b"0\r\n\r\n")
+
+    return fault
+
+
 def answer(status: int, body: bytes = b"", **headers: str) -> Fault:
     """A fixed answer; underscores in header names stand for hyphens."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda exchange: exchange.reply(status, body, named)
+
+
+def stall(exchange: Exchange) -> None:
+    """Send nothing until the client has had enough."""
+    exchange.connection.settimeout(5)
+    exchange.connection.recv(1)
+    exchange.close_connection = True
+
+
+def dripping(size: int, pause: float) -> Fault:
+    """The whole body in pieces of `size` bytes, with `pause` seconds before each."""
+
+    def fault(exchange: Exchange) -> None:
+        start = int((exchange.headers.get("Range") or "bytes=0-")[6:-1])
+        content = exchange.content.data
+        exchange.send_response(206 if start else 200)
+        exchange.send_header("Content-Length", str(len(content) - start))
+        if start:
+            exchange.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        exchange.end_headers()
+        for position in range(start, len(content), size):
+            sleep(pause)
+            exchange.wfile.write(content[position : position + size])
+
+    return fault
