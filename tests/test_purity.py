@@ -13,10 +13,10 @@ import pytest
 
 import driftscan
 from driftscan import image, lock, report
-from driftscan.report import graphs
+from driftscan.report import explanations, graphs
 
 PACKAGE = Path(driftscan.__file__).parent
-IMPURE = {"api", "cli", "image", "index", "__init__.py", "__main__.py"}
+IMPURE = {"api", "cli", "image", "index", "resolve", "store.py", "__init__.py", "__main__.py"}
 BANNED_MODULES = {
     "click",
     "http",
@@ -92,7 +92,10 @@ def test_every_image_source_is_registered() -> None:
 
 
 def test_every_report_format_is_registered() -> None:
-    tables = (report.FORMATS, report.INVENTORY_FORMATS, graphs.GRAPH_FORMATS, graphs.WHY_FORMATS)
+    tables = (
+        *(report.FORMATS, report.INVENTORY_FORMATS, graphs.GRAPH_FORMATS, graphs.WHY_FORMATS),
+        *(explanations.EXPLAIN_FORMATS, explanations.RULES_FORMATS),
+    )
     functions = [function for table in tables for function in table.values()]
     assert {function.__module__.rpartition(".")[2] for function in functions} == _defining("report", "render")
 

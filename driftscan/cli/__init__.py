@@ -63,6 +63,18 @@ def _inspect() -> click.Command:
     return inspect
 
 
+def _explain() -> click.Command:
+    from driftscan.cli.explain import explain
+
+    return explain
+
+
+def _rules() -> click.Command:
+    from driftscan.cli.explain import rules
+
+    return rules
+
+
 COMMANDS: Mapping[str, Callable[[], click.Command]] = MappingProxyType(
     {
         "compare": _compare,
@@ -71,6 +83,8 @@ COMMANDS: Mapping[str, Callable[[], click.Command]] = MappingProxyType(
         "graph": _graph,
         "why": _why,
         "inspect": _inspect,
+        "explain": _explain,
+        "rules": _rules,
         "cache": _cache,
     }
 )

@@ -42,6 +42,11 @@ def run(
     return tuple(sorted(found, key=order))
 
 
+def named(name: str) -> tuple[Rule, ...]:
+    """Rules of this code, beginning of a code, or slug, in upper or lower case."""
+    return tuple(rule for rule in RULES if _is_called(rule, (name,)))
+
+
 def _is_called(rule: Rule, names: Sequence[str]) -> bool:
     return any(rule.slug == name.lower() or rule.code.startswith(name.upper()) for name in names)
 
