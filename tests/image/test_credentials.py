@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
+from driftscan.image import credentials
 from driftscan.image.credentials import Credentials, Lookup, find_credentials
 
 REGISTRY = "registry.example"
@@ -15,7 +17,7 @@ REGISTRY = "registry.example"
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home folder and a runtime folder without any credentials."""
-    for variable in ("REGISTRY_AUTH_FILE", "DOCKER_CONFIG", "XDG_CONFIG_HOME"):
+    for variable in ("REGISTRY_AUTH_FILE", "DOCKER_AUTH_CONFIG", "DOCKER_CONFIG", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
@@ -80,6 +82,33 @@ def test_the_named_auth_file_wins(home: Path, monkeypatch: pytest.MonkeyPatch) -
     path = write(home / "named.json", {"auths": {REGISTRY: entry("named", "2")}})
     monkeypatch.setenv("REGISTRY_AUTH_FILE", str(path))
     assert found() == Lookup(Credentials("named", "2"))
+
+
+def test_auth_file_of_podman_where_there_is_no_session(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    monkeypatch.setattr(credentials, "SYSTEM_FOLDER", home / "system")
+    write(home / "system" / str(os.getuid()) / "auth.json", {"auths": {REGISTRY: entry("anna", "secret")}})
+    assert found() == Lookup(Credentials("anna", "secret"))
+
+
+def test_a_user_without_a_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "")
+    write(home / "run/containers/auth.json", {"auths": {REGISTRY: entry("anna", "secret")}})
+    assert found() == Lookup(Credentials("anna", "secret"))
+
+
+def test_a_document_in_a_variable(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(home / ".docker/config.json", {"auths": {REGISTRY: entry("docker", "1")}})
+    monkeypatch.setenv("DOCKER_AUTH_CONFIG", json.dumps({"auths": {REGISTRY: entry("variable", "2")}}))
+    assert found() == Lookup(Credentials("variable", "2"))
+
+    # It names no programs.
+    monkeypatch.setenv("DOCKER_AUTH_CONFIG", json.dumps({"credsStore": "nowhere"}))
+    assert found() == Lookup(Credentials("docker", "1"))
+    monkeypatch.setenv("DOCKER_AUTH_CONFIG", "secret")
+    (home / ".docker/config.json").unlink()
+    problem = "DOCKER_AUTH_CONFIG: it cannot be read (Expecting value: line 1 column 1 (char 0))"
+    assert found() == Lookup(None, problem)
 
 
 def test_the_longest_namespace_wins(home: Path) -> None:
