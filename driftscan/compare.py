@@ -10,6 +10,7 @@ from packaging.utils import InvalidWheelFilename, NormalizedName, parse_wheel_fi
 from packaging.version import InvalidVersion, Version
 
 from driftscan import markers
+from driftscan.dockerfile.build import Build
 from driftscan.graph import DependencyGraph, Selection
 from driftscan.model.floating import Floating
 from driftscan.model.inventory import CondaPackage, Distribution, Environment, Inventory
@@ -85,6 +86,8 @@ class Comparison:
     floating: tuple[Floating, ...] = ()
     """What an installer would add to the locks on the target, as far as package indexes were asked."""
 
+    build: Build = Build()  # noqa: RUF009  # immutable
+    """How the image was built, as far as it is known."""
     @property
     def all_rows(self) -> tuple[Row | CondaRow, ...]:
         return (*self.rows, *self.conda_rows)

@@ -28,6 +28,10 @@ class LockError(DriftscanError):
     """A lock cannot be read: missing, of unknown format, broken, or of a version that is not supported."""
 
 
+class DockerfileError(DriftscanError):
+    """A Dockerfile cannot be read, or says what no builder accepts."""
+
+
 class MarkerError(LockError):
     """An environment marker does not parse or compares what cannot be compared."""
 

@@ -29,7 +29,7 @@ _RANKS = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """A place in a lock: path as the user named it, 1-based line."""
+    """A place in a lock or a Dockerfile: path as the user named it, 1-based line."""
 
     path: str
     line: int | None = None
@@ -83,6 +83,42 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome(StrEnum):
+    """How a check of a practice ends; what is not known is neither of the other two."""
+
+    PASS = "pass"  # noqa: S105  # no password
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+class Evidence(NamedTuple):
+    """A fact that a practice is judged by: the rule that it answers, and where it is from (`Dockerfile`, `provenance`,
+    `layer`, `configuration`, `history`, `lock`)."""
+
+    rule: str
+    outcome: Outcome
+    grade: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Practice:
+    """One of the six reproducibility practices, and how it ended. It fails where any of its evidence does."""
+
+    number: int
+    title: str
+    outcome: Outcome
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DockerfileInput:
+    """A Dockerfile that was read; `sha256` in hexadecimal."""
+
+    path: str
+    sha256: str
+
+
 class LockInput:
     """A lock that was read. `sources` are the files beside it that it was made from and was judged against."""
 
@@ -122,6 +158,9 @@ class Report:
     unchecked: tuple[Unchecked, ...] = field(default=())
     fail_on: Severity | None = Severity.ERROR
     packages: tuple[Package, ...] = ()
+    practices: tuple[Practice, ...] = ()
+    """The scorecard of the six practices, where they were judged."""
+    dockerfile: DockerfileInput | None = None
     """What the locks say is to be installed."""
     dependencies: Dependencies | None = None
     """The graph of these packages."""

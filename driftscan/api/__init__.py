@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from driftscan import lock as lock_formats
 from driftscan import rules
-from driftscan.api import checking
+from driftscan.api import checking, linting
 from driftscan.api import request as requests
 from driftscan.api.checking import lock_input
 from driftscan.api.reading import read_document
@@ -54,6 +54,8 @@ def compare(
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     fail_on: Severity | None = Severity.ERROR,
+COMPARED = ("LK", "DR", "NW", "IN", "SU", "IM543")
+"""Families of rules that a comparison asks by itself; what others find of how the image was built is in its scorecard."""
     lock_format: str | None = None,
     offline: bool = False,
     cache: bool = True,
@@ -74,7 +76,13 @@ def compare(
     requests.check_rules([*select, *ignore])
     graph = DependencyGraph.build(parsed)
     with open_target(fspath(target), platform=platform, offline=offline) as image:
-        inventory = take_inventory(image, environment=environment, progress=progress, cache=cache)
+        inventory = take_inventory(
+            image,
+            environment=environment,
+            progress=progress,
+            cache=cache,
+            with_traces=True,
+        )
         found = default_environment(inventory, image.reference)
     selection = graph.select(found.target, wanted)
     comparison = join(graph, selection, parsed, inventory, found, wanted)
@@ -85,7 +93,7 @@ def compare(
         locked=comparison.locked,
         installed=comparison.installed,
         matching=comparison.matching,
-        findings=rules.run(comparison, select=select or None, ignore=ignore),
+        findings=rules.run(comparison, select=select or None, ignore=ignore, family="" if select else COMPARED),
         unchecked=comparison.unchecked,
         packages=tuple(selection.packages.values()),
         dependencies=selected(graph, selection, found.target),
@@ -102,6 +110,7 @@ def check(
     python: str | None = None,
     python_platform: str | None = None,
     environment: str | None = None,
+    comparison = linting.with_image_locks(comparison)
     platform: str | None = None,
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
@@ -113,6 +122,7 @@ def check(
     index_urls: Sequence[str] = (),
     warn: Callable[[str], None] | None = None,
 ) -> Report:
+        practices=linting.scorecard(comparison, ignore),
     """What `locks`, taken as one, leave open, and whether they can be installed on a target.
 
     The target is the image that `target` names, or the `python` version on the `python_platform`; without either, all

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TypeAlias
 
 from driftscan import inventory
@@ -41,6 +42,7 @@ def take_inventory(
     environment: str | None = None,
     progress: Progress | None = None,
     cache: bool = True,
+    with_traces: bool = False,
 ) -> Inventory:
     """Read all layers of `image` once and take the inventory of what they make together.
 
@@ -50,7 +52,17 @@ def take_inventory(
     with _named(image.reference):
         layers = scan(image, inventory.wants, LIMITS, progress, layer_cache() if cache else None)
         rootfs = RootFS.merge(layers)
-        return inventory.take(rootfs, image.config, layer_ids(image.config), prefer=environment or image.focus)
+        ids = layer_ids(image.config)
+        found = inventory.take(
+            rootfs,
+            image.config,
+            ids,
+            prefer=environment or image.focus,
+        )
+        if not with_traces:
+            return found
+        runs = found.environments[found.default] if found.default is not None else None
+        return replace(found, traces=inventory.traces(rootfs, layers, ids, image.config, runs))
 
 
 def layer_cache() -> LayerCache | None:

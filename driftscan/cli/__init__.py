@@ -69,6 +69,12 @@ def _explain() -> click.Command:
     return explain
 
 
+def _lint() -> click.Command:
+    from driftscan.cli.lint import lint
+
+    return lint
+
+
 def _rules() -> click.Command:
     from driftscan.cli.explain import rules
 
@@ -90,6 +96,7 @@ COMMANDS: Mapping[str, Callable[[], click.Command]] = MappingProxyType(
 )
 
 
+        "lint": _lint,
 class _Program(click.Group):
     """A group whose commands are imported by name."""
 

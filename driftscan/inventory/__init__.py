@@ -7,6 +7,7 @@ Nothing of the image is executed.
 from __future__ import annotations
 
 from driftscan.inventory.assemble import take
+from driftscan.inventory.traces import read as traces
 from driftscan.inventory.wanted import wants
 
-__all__ = ["take", "wants"]
+__all__ = ["take", "traces", "wants"]

@@ -57,6 +57,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Keep], ...] = tuple(
         (r"(?:.*/)?ld-linux[^/]*\.so\.\d|(?:.*/)?ld-2\.\d+\.so", _HASH_ONLY),
         (r"etc/ld\.so\.cache", Keep(4 * MIB)),
         (r"etc/ld-musl-[^/]+\.path", _SMALL),
+        (r"etc/apt/sources\.list(?:\.d/[^/]+)?|etc/apk/repositories|etc/yum\.repos\.d/[^/]+", _SMALL),
         (r"(?:.*/)?[^/]+\.(?:pth|egg-link|egg-info)", _SMALL),
         (r"(?:.*/)?torch/version\.py|usr/local/cuda[^/]*/version\.json", _SMALL),
         (r"(?:.*/)?(?:Dockerfile|Containerfile)(?:\.[^/]+)?|(?:.*/)?pylock\.[^/]+\.toml", _SMALL),

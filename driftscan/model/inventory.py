@@ -15,6 +15,7 @@ from driftscan.model.target import Libc, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+from driftscan.model.traces import Traces
 class Interpreter:
     """A Python interpreter. `executable` is the absolute path of the real binary after symlinks.
 
@@ -262,3 +263,5 @@ class Inventory:
     leftovers: tuple[Leftover, ...] = ()
     cuda: Cuda = Cuda()  # noqa: RUF009  # immutable
     unchecked: tuple[Unchecked, ...] = ()
+    traces: Traces | None = None
+    """How its layers were made; None unless it was asked for."""

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from driftscan.finding import Finding, LockInput, Report, Severity, Suppression, TargetInput
+from driftscan.finding import Finding, LockInput, Practice, Report, Severity, Suppression, TargetInput
 from driftscan.fingerprint import fingerprints
 from driftscan.model.image import LayerId
 from driftscan.model.inventory import Environment
@@ -60,6 +60,8 @@ def _report(report: Report) -> dict[str, Value]:
     marks = fingerprints(report.findings)
     document["findings"] = [_finding(*pair) for pair in zip(report.findings, marks, strict=True)]
     document["unchecked"] = [{"what": unicode_text(what), "why": unicode_text(why)} for what, why in report.unchecked]
+    if report.practices:
+        document["practices"] = [_practice(practice) for practice in report.practices]
     return document
 
 
@@ -70,6 +72,8 @@ def _inputs(report: Report) -> dict[str, Value]:
     return document
 
 
+    if report.dockerfile:
+        document["dockerfile"] = present(path=report.dockerfile.path, sha256=report.dockerfile.sha256)
 def _lock(lock: LockInput) -> dict[str, Value]:
     return present(path=lock.path, format=lock.format, sha256=lock.sha256)
 
@@ -119,6 +123,24 @@ def _finding(finding: Finding, fingerprint: str) -> dict[str, Value]:
 def _suppression(suppression: Suppression) -> dict[str, Value]:
     return present(
         source=suppression.source,
+def _practice(practice: Practice) -> dict[str, Value]:
+    evidence: list[Value] = [
+        present(rule=each.rule, outcome=each.outcome.value, grade=each.grade, text=each.text)
+        for each in practice.evidence
+    ]
+    return present(number=practice.number, title=practice.title, outcome=practice.outcome.value, evidence=evidence)
+
+
+    return present(
+        package=proof.name,
+        version=proof.version,
+        grade=proof.grade.value,
+        file=proof.filename,
+        hash=str(proof.hash) if proof.hash else None,
+        why=proof.why,
+    )
+
+
         reason=suppression.reason,
         owner=suppression.owner,
         expires=suppression.expires.isoformat() if suppression.expires else None,

@@ -11,6 +11,7 @@ from driftscan.finding import Finding, Report, Severity, Verdict
 from driftscan.model.image import LayerId
 from driftscan.model.lock import Unchecked
 from driftscan.report.view import Span, Style, View, columns, joined, wrap
+from driftscan.report import scorecard
 from driftscan.report.words import about, counted, excuse, headline, instruction, lock_facts, place, target_facts
 
 SEVERITY_STYLES = {Severity.ERROR: Style.BAD, Severity.WARNING: Style.DOUBTFUL, Severity.INFO: Style.NOTE}
@@ -51,6 +52,7 @@ def _header(report: Report, view: View) -> list[str]:
     verdict = report.verdict
     title = Span(f"{verdict}:", _VERDICT_STYLES[verdict])
     lines = wrap([title, Span(headline(report), Style.STRONG)], view)
+        scorecard.lines(report.practices, view),
     lines += joined(target_facts(report), view)
     lines += joined(lock_facts(report), view)
     return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from posixpath import isabs, join, normpath
 
-from driftscan.finding import Finding, Location, Report, Severity, Suppression
+from driftscan.finding import Finding, Location, Outcome, Report, Severity, Suppression
 from driftscan.model.image import LayerId
 from driftscan.model.inventory import Environment
 from driftscan.report.view import View
@@ -26,6 +26,9 @@ def headline(report: Report) -> str:
     if report.unchecked:
         counts.append(f"{len(report.unchecked)} not checked")
     about = f"{counted(report.locked, 'package')} locked"
+    if report.practices and report.matching is None:
+        held = sum(practice.outcome is Outcome.PASS for practice in report.practices)
+        about = f"{held} of {counted(len(report.practices), 'practice')} hold"
     if report.matching is not None:
         about = f"{report.matching} of {counted(report.locked, 'package')} match{'es' if report.locked == 1 else ''}"
     return f"{about}; {', '.join(counts)}" if counts else about
@@ -33,6 +36,8 @@ def headline(report: Report) -> str:
 
 def target_facts(report: Report) -> Iterator[str]:
     """The image, its environment and its platform, as far as they are known."""
+    if report.dockerfile:
+        yield report.dockerfile.path
     if report.target:
         yield f"{report.target.reference} ({report.target.source})"
     if report.judged_for:

@@ -7,7 +7,18 @@ from operator import attrgetter
 
 from driftscan.compare import Comparison
 from driftscan.finding import Finding
-from driftscan.rules import drift, integrity, linkage, lock, native, resolution, runtimes, sources
+from driftscan.rules import (
+    drift,
+    integrity,
+    linkage,
+    lock,
+    native,
+    practices,
+    resolution,
+    runtimes,
+    sources,
+    suppressions,
+)
 from driftscan.rules.rule import Rule
 
 _BY_CODE = attrgetter("code")
@@ -19,12 +30,18 @@ RULES: tuple[Rule, ...] = (
     *linkage.RULES,
     *runtimes.RULES,
     *integrity.RULES,
+    *suppressions.RULES,
+    *practices.RULES,
 )
 """All rules: those about the lock first, then those about what is installed, as the documentation lists them."""
 
 
 def run(
-    comparison: Comparison, *, select: Sequence[str] | None = None, ignore: Sequence[str] = (), family: str = ""
+    comparison: Comparison,
+    *,
+    select: Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
+    family: str | tuple[str, ...] = "",
 ) -> tuple[Finding, ...]:
     """Findings of the rules that `select` and `ignore` leave, worst first; the same comparison gives the same order.
 
@@ -40,6 +57,13 @@ def run(
         for finding in rule.findings(comparison)
     ]
     return tuple(sorted(found, key=order))
+
+
+def asked(select: Sequence[str] | None, ignore: Sequence[str]) -> tuple[str, ...]:
+    """Codes of the rules that `select` and `ignore` leave, as `run` takes them."""
+    return tuple(
+        rule.code for rule in RULES if (select is None or _is_called(rule, select)) and not _is_called(rule, ignore)
+    )
 
 
 def named(name: str) -> tuple[Rule, ...]:

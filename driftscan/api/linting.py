@@ -1,0 +1,331 @@
+"""The six practices: a Dockerfile, an image, or both, to a report with its scorecard."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from driftscan import lock as lock_formats
+from driftscan import practices, rules
+from driftscan.api import request as requests
+from driftscan.api.checking import lock_input
+from driftscan.api.reading import read_document
+from driftscan.api.scanning import LIMITS, Progress, described, open_target, take_inventory
+from driftscan.compare import Comparison
+from driftscan.compare import compare as join
+from driftscan.dockerfile import Dockerfile, parse
+from driftscan.dockerfile.build import Build, LockFacts, OtherLock, Resolved
+from driftscan.dockerfile.parse import MAX_BYTES
+from driftscan.errors import DockerfileError, DriftscanError, LockError, UsageError
+from driftscan.finding import DockerfileInput, Finding, Practice, Report, Severity, TargetInput
+from driftscan.graph import DependencyGraph
+from driftscan.lock.document import Document
+from driftscan.model.image import LayerId
+from driftscan.model.inventory import Environment, Inventory
+from driftscan.model.lock import Lock, OriginKind, Request
+from driftscan.model.target import Target
+from driftscan.model.traces import FoundLock
+from driftscan.practices import base
+from driftscan.practices.actions import of_stage
+from driftscan.practices.installs import installs
+from driftscan.rules.practices import FAMILIES
+
+_LOCAL = (OriginKind.DIRECTORY, OriginKind.EDITABLE, OriginKind.VIRTUAL)
+EVERYTHING = Request()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is linted: a Dockerfile by its path, an image by its reference, or both.
+
+    `context` is the folder of the build (without it, the Dockerfile's), `build_arguments` the values of ARGs, `target`
+    the stage that is built (without it, the last one), `base` the image that it is built on. `locks` are those that it
+    should be installed from. With `online`, registries are asked what the names of images stand for now.
+    """
+
+    dockerfile: str | None = None
+    image: str | None = None
+    context: str | None = None
+    build_arguments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    base: str | None = None
+    locks: tuple[str, ...] = ()
+    environment: str | None = None
+    platform: str | None = None
+    online: bool = False
+    offline: bool = False
+    cache: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """An image that was read."""
+
+    inventory: Inventory
+    target: TargetInput
+    environment: Environment | None
+
+
+def lint(
+    subject: Subject,
+    *,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    fail_on: Severity | None = Severity.ERROR,
+    progress: Progress | None = None,
+) -> Report:
+    """Whether each practice holds, fails, or cannot be known. Raises DriftscanError where something cannot be read."""
+    if subject.dockerfile is None and subject.image is None:
+        raise UsageError("a Dockerfile or an image is needed", hint="driftscan lint Dockerfile shop:1.4")
+    if subject.online and subject.offline:
+        raise UsageError("a registry cannot be asked offline", hint="leave --online or --offline out")
+    requests.check_rules([*select, *ignore])
+    dockerfile = (
+        read_dockerfile(subject.dockerfile, subject.build_arguments) if subject.dockerfile is not None else None
+    )
+    locks = [lock_formats.parse(read_document(path)) for path in subject.locks]
+    seen = _look(subject, progress) if subject.image is not None else None
+    comparison = _compared(locks, seen)
+    build = Build(
+        dockerfile=dockerfile,
+        context=context_locks(dockerfile, subject.context) if dockerfile is not None else None,
+        images=_resolved(dockerfile, seen, subject),
+        base_layers=_base_layers(subject),
+    )
+    comparison = with_image_locks(replace(comparison, build=build))
+    findings = tuple(rules.run(comparison, select=select or None, ignore=ignore, family=FAMILIES))
+    said = practices.statements(comparison)
+    asked = rules.asked(select or None, ignore)
+    return Report(
+        locks=tuple(map(lock_input, locks)),
+        target=seen.target if seen is not None else None,
+        environment=seen.environment if seen is not None else None,
+        locked=comparison.locked,
+        findings=_once(findings, dockerfile),
+        unchecked=practices.unchecked(said, asked),
+        practices=practices.scorecard(said, asked),
+        dockerfile=DockerfileInput(path=dockerfile.path, sha256=dockerfile.sha256) if dockerfile is not None else None,
+        inventory=seen.inventory if seen is not None else None,
+        fail_on=fail_on,
+    )
+
+
+def scorecard(comparison: Comparison, ignore: Sequence[str] = ()) -> tuple[Practice, ...]:
+    """The practices as far as an image and its locks show them."""
+    return practices.scorecard(practices.statements(comparison), rules.asked(None, ignore))
+
+
+def _once(findings: Iterable[Finding], dockerfile: Dockerfile | None) -> tuple[Finding, ...]:
+    """Without what a layer shows again of an instruction that the Dockerfile has been blamed for."""
+    found = tuple(findings)
+    if dockerfile is None:
+        return found
+    lines = {each.line: " ".join(each.text.split()) for each in dockerfile.instructions}
+    told = {
+        (each.rule, lines.get(each.location.line or 0, ""))
+        for each in found
+        if each.location is not None and each.layer is None
+    }
+    return tuple(each for each in found if each.layer is None or (each.rule, _flat(each.layer)) not in told)
+
+
+def _flat(layer: LayerId) -> str:
+    return " ".join((layer.created_by or "").split())
+
+
+def read_dockerfile(path: str, build_arguments: Mapping[str, str] = MappingProxyType({})) -> Dockerfile:
+    """The Dockerfile at `path`, or in the folder there. Raises DockerfileError where it cannot be read."""
+    place = Path(path)
+    if place.is_dir():
+        held = next((place / name for name in ("Dockerfile", "Containerfile") if (place / name).is_file()), None)
+        if held is None:
+            raise DockerfileError("it is a folder without a Dockerfile", where=path)
+        return read_dockerfile(str(held), build_arguments)
+    try:
+        with place.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise DockerfileError("there is no such file", where=path) from error
+    except (OSError, ValueError) as error:
+        raise DockerfileError(f"it cannot be read: {getattr(error, 'strerror', None) or error}", where=path) from error
+    return parse(data, path, build_arguments)
+
+
+def is_dockerfile(path: str) -> bool:
+    """Whether there is a file or folder at `path` that is a Dockerfile, or holds one, by its name and content."""
+    place = Path(path)
+    try:
+        if place.is_dir():
+            return any((place / name).is_file() for name in ("Dockerfile", "Containerfile"))
+        if not place.is_file() or place.suffix in (".tar", ".json"):
+            return False
+        name = place.name.lower()
+        if "dockerfile" in name or "containerfile" in name:
+            return True
+        with place.open("rb") as file:
+            head = file.read(1 << 14)
+    except (OSError, ValueError):
+        return False
+    return b"\0" not in head and any(line.strip().upper().startswith(b"FROM ") for line in head.splitlines())
+
+
+def _look(subject: Subject, progress: Progress | None) -> _Seen:
+    with open_target(subject.image or "", platform=subject.platform, offline=subject.offline) as image:
+        inventory = take_inventory(
+            image, environment=subject.environment, progress=progress, cache=subject.cache, with_traces=True
+        )
+        return _Seen(inventory=inventory, target=described(image), environment=default(inventory))
+
+
+def default(inventory: Inventory) -> Environment | None:
+    """The environment that the image runs, where it runs one."""
+    return inventory.environments[inventory.default] if inventory.default is not None else None
+
+
+def _compared(locks: Sequence[Lock], seen: _Seen | None) -> Comparison:
+    environment = seen.environment if seen is not None else None
+    graph = DependencyGraph.build(locks)
+    selection = graph.select(environment.target if environment is not None else Target(), EVERYTHING)
+    return join(graph, selection, locks, seen.inventory if seen is not None else None, environment, EVERYTHING)
+
+
+def _base_layers(subject: Subject) -> tuple[str, ...] | None:
+    """Diff ids of the base image; UsageError where it is not what the image was built on."""
+    if subject.base is None:
+        return None
+    with open_target(subject.base, platform=subject.platform, offline=subject.offline) as image:
+        return image.config.diff_ids
+
+
+# Locks in the build context
+
+
+def context_locks(dockerfile: Dockerfile, context: str | None) -> Mapping[str, LockFacts]:
+    """The locks in the build context that the Dockerfile's instructions install from, by the name that they use."""
+    folder = Path(context) if context is not None else Path(dockerfile.path).parent
+    found: dict[str, LockFacts] = {}
+    for name in dict.fromkeys(_named_locks(dockerfile)):
+        for path in _candidates(name):
+            facts = _lock_facts(folder, path)
+            if facts is not None:
+                found[name.removeprefix("./")] = facts
+                break
+    return MappingProxyType(found)
+
+
+def _named_locks(dockerfile: Dockerfile) -> Iterator[str]:
+    for actions in (of_stage(dockerfile, stage) for stage in dockerfile.stages):
+        for action in actions:
+            for _, install in installs(action.commands, action.values):
+                yield from install.locks
+
+
+def _candidates(name: str) -> Iterator[str]:
+    """Where the file that a command calls `name` may lie in the context: there, or in one of the folders above."""
+    parts = [part for part in name.split("/") if part not in ("", ".", "..")]
+    for start in range(len(parts)):
+        yield "/".join(parts[start:])
+
+
+def _lock_facts(folder: Path, path: str) -> LockFacts | None:
+    """None where there is no such file, or none that is a lock."""
+    place = folder / path
+    try:
+        if not place.is_file() or not place.resolve().is_relative_to(folder.resolve()):
+            return None
+        return facts_of(lock_formats.parse(read_document(str(place))), path)
+    except (LockError, OSError):
+        return None
+
+
+def facts_of(lock: Lock, path: str) -> LockFacts:
+    packages = [package for package in lock.packages if not package.is_member and package.id.origin.kind not in _LOCAL]
+    return LockFacts(
+        path=path,
+        is_pinned=all(package.pinned for package in packages),
+        is_hashed=bool(packages) and all(any(each.hashes for each in package.artifacts) for package in packages),
+        sha256=lock.sha256,
+        projects=frozenset(package.id.name for package in packages),
+    )
+
+
+# Locks in the image
+
+
+def with_image_locks(comparison: Comparison) -> Comparison:
+    """The comparison with what the image holds under the names of the locks that are compared."""
+    traces = comparison.inventory.traces if comparison.inventory is not None else None
+    if traces is None or not comparison.locks:
+        return comparison
+    same: list[str] = []
+    other: list[OtherLock] = []
+    for lock in comparison.locks:
+        name = lock.path.replace(os.sep, "/").rpartition("/")[2]
+        held = [found for found in traces.locks if found.path.rpartition("/")[2] == name]
+        equal = [found.path for found in held if found.sha256 == lock.sha256]
+        same += equal
+        if held and not equal:
+            other.append(_other(held[0], lock, comparison))
+    return replace(comparison, build=replace(comparison.build, same_locks=tuple(same), other_locks=tuple(other)))
+
+
+def _other(found: FoundLock, lock: Lock, comparison: Comparison) -> OtherLock:
+    if found.content is None:
+        return OtherLock(
+            path=found.path, compared=lock.path, unread="it is too large to be read, or of an unknown name"
+        )
+    try:
+        theirs = lock_formats.parse(Document(found.path, found.content, lambda _: None))
+        graph = DependencyGraph.build([theirs])
+        locked = graph.select(comparison.target, EVERYTHING).packages
+    except DriftscanError as error:
+        return OtherLock(path=found.path, compared=lock.path, unread=error.message)
+    in_image = _versions((package.id.name, package.id.version) for package in locked.values())
+    in_lock = _versions((each.id.name, each.id.version) for each in comparison.selection.packages.values())
+    installed = {str(row.name): {each.version for each in row.installed} for row in comparison.rows}
+    changed = sorted(name for name in {*in_image, *in_lock} if in_image.get(name) != in_lock.get(name))
+    follows = sum(bool(installed.get(name)) and installed[name] <= in_image.get(name, set()) for name in changed)
+    return OtherLock(
+        path=found.path,
+        compared=lock.path,
+        differences=tuple(_change(name, in_lock.get(name), in_image.get(name)) for name in changed),
+        follows=follows,
+    )
+
+
+def _versions(pairs: Iterable[tuple[str, str | None]]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for name, version in pairs:
+        found.setdefault(name, set()).add(version or "(no version)")
+    return found
+
+
+def _change(name: str, ours: set[str] | None, theirs: set[str] | None) -> str:
+    if ours is None:
+        return f"{name} {', '.join(sorted(theirs or ()))} only in the image's"
+    if theirs is None:
+        return f"{name} {', '.join(sorted(ours))} not in the image's"
+    return f"{name} {', '.join(sorted(ours))} is {', '.join(sorted(theirs))} in the image's"
+
+
+# What names of images stand for
+
+
+def _resolved(dockerfile: Dockerfile | None, seen: _Seen | None, subject: Subject) -> Mapping[str, Resolved]:
+    """The digest that each image's registry has for its name now; empty unless that was asked."""
+    if not subject.online:
+        return MappingProxyType({})
+    from driftscan.image.registry import current_digest
+
+    names = [base.bare(name) for name, _ in base.images(dockerfile)] if dockerfile is not None else []
+    if seen is not None and (label := seen.inventory.config.labels.get(base.BASE_NAME)):
+        names.append(base.bare(label))
+    found: dict[str, Resolved] = {}
+    for name in dict.fromkeys(names):
+        try:
+            found[name] = Resolved(current_digest(name, LIMITS), "the registry")
+        except DriftscanError as error:
+            found[name] = Resolved(None, str(error))
+    return MappingProxyType(found)

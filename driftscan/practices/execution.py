@@ -1,0 +1,173 @@
+"""Practice 5: ENTRYPOINT and CMD say how the image runs, in exec form, and what they name is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from driftscan.compare import Comparison
+from driftscan.dockerfile.model import Dockerfile, Step
+from driftscan.finding import Location, Outcome
+from driftscan.model.inventory import Inventory
+from driftscan.practices import scope
+from driftscan.practices.statements import Grade, Statement, passed, unknown
+
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh"})
+_SET = ("ENTRYPOINT", "CMD")
+_MADE = re.compile(r"\s*(?:/bin/sh -c #\(nop\)\s+)?(ENTRYPOINT|CMD)\b")
+
+
+def judge(comparison: Comparison) -> Iterator[Statement]:
+    dockerfile, inventory = comparison.build.dockerfile, comparison.inventory
+    if dockerfile is not None:
+        yield from _text(dockerfile)
+    if inventory is not None:
+        if dockerfile is None:
+            yield from _configuration(comparison, inventory)
+        yield from _files(inventory)
+
+
+def _last(dockerfile: Dockerfile) -> dict[str, Step]:
+    """The ENTRYPOINT and CMD that count: setting ENTRYPOINT takes away the CMD of an earlier stage or image."""
+    found: dict[str, Step] = {}
+    for stage in dockerfile.lineage(scope.final_stage(dockerfile)):
+        for step in stage.steps:
+            if step.keyword in _SET:
+                found[step.keyword] = step
+    return found
+
+
+def _text(dockerfile: Dockerfile) -> Iterator[Statement]:
+    found = _last(dockerfile)
+    if not found:
+        stage = scope.final_stage(dockerfile)
+        yield _fail(
+            "IM551",
+            dockerfile,
+            stage.line,
+            "the final stage sets neither ENTRYPOINT nor CMD: the image runs whatever its base image does",
+            'say what it runs: ENTRYPOINT ["python", "-m", "app"]',
+        )
+        return
+    names = " and ".join(name for name in _SET if name in found)
+    yield passed("IM551", Grade.DOCKERFILE, f"the final stage sets {names}")
+    shells = [step for step in found.values() if _shell_form(step)]
+    for step in shells:
+        yield _fail(
+            "IM552",
+            dockerfile,
+            step.line,
+            f"{step.keyword} {_shell_form(step)}: signals go to the shell, and its variables decide what runs",
+            f"write it as an array: {step.keyword} {_array(step)}",
+        )
+    if not shells:
+        yield passed("IM552", Grade.DOCKERFILE, f"{names} {'are' if len(found) > 1 else 'is'} in exec form")
+
+
+def _shell_form(step: Step) -> str:
+    """Why an instruction runs through a shell; empty where it does not."""
+    instruction = step.instruction
+    if not instruction.is_json:
+        if instruction.arguments and instruction.arguments[0].startswith("["):
+            return "is no valid JSON array, so that builders take it for a shell's text"
+        return "is in shell form" if instruction.arguments else ""
+    words = instruction.arguments
+    if len(words) > 1 and words[0].rpartition("/")[2] in _SHELLS and _is_inline(words[1]):
+        return "gives a text to a shell"
+    return ""
+
+
+def _is_inline(option: str) -> bool:
+    return option.startswith("-") and not option.startswith("--") and "c" in option
+
+
+def _array(step: Step) -> str:
+    return '["python", "-m", "app"]' if step.keyword == "ENTRYPOINT" else '["--option", "value"]'
+
+
+def _fail(rule: str, dockerfile: Dockerfile, line: int, text: str, hint: str) -> Statement:
+    return Statement(
+        rule=rule,
+        outcome=Outcome.FAIL,
+        grade=Grade.DOCKERFILE,
+        text=text,
+        hint=hint,
+        location=Location(path=dockerfile.path, line=line),
+    )
+
+
+def _configuration(comparison: Comparison, inventory: Inventory) -> Iterator[Statement]:
+    config = inventory.config
+    if not config.entrypoint and not config.cmd:
+        yield Statement(
+            rule="IM551",
+            outcome=Outcome.FAIL,
+            grade=Grade.CONFIGURATION,
+            text="the image has neither an entrypoint nor a command",
+            hint='say what it runs: ENTRYPOINT ["python", "-m", "app"]',
+        )
+        return
+    yield _own(comparison, inventory)
+    words = config.entrypoint or config.cmd
+    if len(words) > 1 and words[0].rpartition("/")[2] in _SHELLS and _is_inline(words[1]):
+        yield Statement(
+            rule="IM552",
+            outcome=Outcome.FAIL,
+            grade=Grade.CONFIGURATION,
+            text=f"the image runs a text through {words[0]}: it gets the signals, and its variables decide what runs",
+            hint='write ENTRYPOINT and CMD as arrays: ENTRYPOINT ["python", "-m", "app"]',
+        )
+    else:
+        yield passed("IM552", Grade.CONFIGURATION, "the image runs its program without a shell")
+
+
+def _own(comparison: Comparison, inventory: Inventory) -> Statement:
+    """Whether entrypoint or command were set above the base image."""
+    history = inventory.config.history
+    keywords = [match[1] if (match := _MADE.match(entry.created_by)) is not None else "" for entry in history]
+    last = max((position for position, keyword in enumerate(keywords) if keyword), default=None)
+    if last is None:
+        return unknown(
+            "IM551",
+            Grade.HISTORY,
+            "whether the image sets what it runs itself",
+            "the history does not say; give the Dockerfile",
+        )
+    base = scope.base_size(comparison)
+    below = sum(not entry.empty_layer for entry in history[:last])
+    layers = sum(not entry.empty_layer for entry in history)
+    if below == layers or (base is not None and below > base):
+        return passed("IM551", Grade.HISTORY, f"{keywords[last]} is set above the base image")
+    if base is not None:
+        return Statement(
+            rule="IM551",
+            outcome=Outcome.FAIL,
+            grade=Grade.HISTORY,
+            text=f"what the image runs is merely inherited from its base image ({keywords[last]})",
+            hint='say what it runs: ENTRYPOINT ["python", "-m", "app"]',
+        )
+    return unknown(
+        "IM551",
+        Grade.HISTORY,
+        "whether what the image runs is its own or inherited",
+        "layers follow after it was set; give the Dockerfile, or the base image with --base",
+    )
+
+
+def _files(inventory: Inventory) -> Iterator[Statement]:
+    traces = inventory.traces
+    if traces is None or not (inventory.config.entrypoint or inventory.config.cmd):
+        return
+    run = traces.execution
+    if run.missing is not None:
+        yield Statement(
+            rule="IM553",
+            outcome=Outcome.FAIL,
+            grade=Grade.LAYER,
+            text=f"the image cannot run: {run.missing}",
+            hint="copy it into the final stage, or correct ENTRYPOINT, CMD, WORKDIR or PATH",
+        )
+    elif run.unclear is not None:
+        yield unknown("IM553", Grade.LAYER, "whether what the image runs is in it", run.unclear)
+    else:
+        yield passed("IM553", Grade.LAYER, f"what it runs is there: {', '.join(run.found)}")
