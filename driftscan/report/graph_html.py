@@ -3,58 +3,36 @@
 from __future__ import annotations
 
 import html
-import json
 
 from driftscan.model.dependencies import Dependencies, Node
 from driftscan.report.escape import plain
 from driftscan.report.graph_page import SCRIPT, STYLE
 from driftscan.report.graph_words import asked, keys, link_condition, start_condition
+from driftscan.report.page import page
 from driftscan.report.view import View
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<header><h1>{title}</h1><span>{counts}</span></header>
+_BODY = """<header><h1>{title}</h1><span>{counts}</span></header>
 <nav aria-label="Packages">
 <input type="search" placeholder="Search packages" aria-label="Search packages"><ul></ul></nav>
 <main><svg role="img" aria-label="Dependency graph"><g></g></svg>
 <div><button type="button" data-does="out" aria-label="Zoom out">-</button>
 <button type="button" data-does="in" aria-label="Zoom in">+</button>
 <button type="button" data-does="fit">Fit</button></div></main>
-<aside aria-live="polite"></aside>
-<script type="application/json" id="data">{data}</script>
-<script>{script}</script>
-</body>
-</html>
-"""
+<aside aria-live="polite"></aside>"""
 
 
 def render(graph: Dependencies, view: View, depth: int | None = None) -> str:  # noqa: ARG001 (all are called alike)
     counts = f"{len(graph.nodes)} packages, {len(graph.links)} requirements"
     if not graph.has_links:
         counts = f"{len(graph.nodes)} packages; the lock does not record which requires which"
-    return _PAGE.format(
-        policy=_POLICY,
-        title=html.escape(plain(graph.title)),
-        style=STYLE,
-        counts=counts,
-        data=_embedded(_data(graph)),
-        script=SCRIPT,
-    )
+    body = _BODY.format(title=html.escape(plain(graph.title)), counts=counts)
+    return page(title=graph.title, style=STYLE, body=body, data=_data(graph), script=SCRIPT)
 
 
 def _data(graph: Dependencies) -> object:
     return {
         "nodes": [
-            {"id": plain(name), "member": node.is_member, "facts": _facts(node)}
+            {"id": plain(name), "kind": "member" if node.is_member else "", "facts": _facts(node)}
             for name, node in zip(keys(graph), graph.nodes, strict=True)
         ],
         "links": [
@@ -77,9 +55,3 @@ def _facts(node: Node) -> list[str]:
     if node.path:
         facts.append(node.path)
     return list(map(plain, facts))
-
-
-def _embedded(data: object) -> str:
-    """JSON that ends no element and begins no comment, wherever in a page it stands."""
-    text = json.dumps(data, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
