@@ -85,9 +85,9 @@ class Comparison:
     """The target in words, where it is only one of many that the locks are judged for."""
     floating: tuple[Floating, ...] = ()
     """What an installer would add to the locks on the target, as far as package indexes were asked."""
-
     build: Build = Build()  # noqa: RUF009  # immutable
     """How the image was built, as far as it is known."""
+
     @property
     def all_rows(self) -> tuple[Row | CondaRow, ...]:
         return (*self.rows, *self.conda_rows)

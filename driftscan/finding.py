@@ -82,7 +82,6 @@ class Verdict(StrEnum):
     INCOMPLETE = "incomplete"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome(StrEnum):
     """How a check of a practice ends; what is not known is neither of the other two."""
 
@@ -119,6 +118,7 @@ class DockerfileInput:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LockInput:
     """A lock that was read. `sources` are the files beside it that it was made from and was judged against."""
 
@@ -156,11 +156,11 @@ class Report:
     judged_for: str | None = None
     findings: tuple[Finding, ...] = ()
     unchecked: tuple[Unchecked, ...] = field(default=())
-    fail_on: Severity | None = Severity.ERROR
-    packages: tuple[Package, ...] = ()
     practices: tuple[Practice, ...] = ()
     """The scorecard of the six practices, where they were judged."""
     dockerfile: DockerfileInput | None = None
+    fail_on: Severity | None = Severity.ERROR
+    packages: tuple[Package, ...] = ()
     """What the locks say is to be installed."""
     dependencies: Dependencies | None = None
     """The graph of these packages."""

@@ -35,6 +35,8 @@ Path: TypeAlias = "str | PathLike[str]"
 
 EVERYTHING = Request()
 
+COMPARED = ("LK", "DR", "NW", "IN", "SU", "IM543")
+"""Families of rules that a comparison asks by itself; what others find of how the image was built is in its scorecard."""
 
 def read_lock(path: Path, format: str | None = None) -> Lock:  # noqa: A002 (the name that every caller would guess)
     """The lock at `path`, in the format of that name or the one that its name and content tell.
@@ -54,8 +56,6 @@ def compare(
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     fail_on: Severity | None = Severity.ERROR,
-COMPARED = ("LK", "DR", "NW", "IN", "SU", "IM543")
-"""Families of rules that a comparison asks by itself; what others find of how the image was built is in its scorecard."""
     lock_format: str | None = None,
     offline: bool = False,
     cache: bool = True,
@@ -86,6 +86,7 @@ COMPARED = ("LK", "DR", "NW", "IN", "SU", "IM543")
         found = default_environment(inventory, image.reference)
     selection = graph.select(found.target, wanted)
     comparison = join(graph, selection, parsed, inventory, found, wanted)
+    comparison = linting.with_image_locks(comparison)
     return Report(
         locks=tuple(map(lock_input, parsed)),
         target=described(image),
@@ -95,6 +96,7 @@ COMPARED = ("LK", "DR", "NW", "IN", "SU", "IM543")
         matching=comparison.matching,
         findings=rules.run(comparison, select=select or None, ignore=ignore, family="" if select else COMPARED),
         unchecked=comparison.unchecked,
+        practices=linting.scorecard(comparison, ignore),
         packages=tuple(selection.packages.values()),
         dependencies=selected(graph, selection, found.target),
         inventory=inventory,
@@ -110,7 +112,6 @@ def check(
     python: str | None = None,
     python_platform: str | None = None,
     environment: str | None = None,
-    comparison = linting.with_image_locks(comparison)
     platform: str | None = None,
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
@@ -122,7 +123,6 @@ def check(
     index_urls: Sequence[str] = (),
     warn: Callable[[str], None] | None = None,
 ) -> Report:
-        practices=linting.scorecard(comparison, ignore),
     """What `locks`, taken as one, leave open, and whether they can be installed on a target.
 
     The target is the image that `target` names, or the `python` version on the `python_platform`; without either, all

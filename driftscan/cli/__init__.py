@@ -63,16 +63,16 @@ def _inspect() -> click.Command:
     return inspect
 
 
-def _explain() -> click.Command:
-    from driftscan.cli.explain import explain
-
-    return explain
-
-
 def _lint() -> click.Command:
     from driftscan.cli.lint import lint
 
     return lint
+
+
+def _explain() -> click.Command:
+    from driftscan.cli.explain import explain
+
+    return explain
 
 
 def _rules() -> click.Command:
@@ -89,6 +89,7 @@ COMMANDS: Mapping[str, Callable[[], click.Command]] = MappingProxyType(
         "graph": _graph,
         "why": _why,
         "inspect": _inspect,
+        "lint": _lint,
         "explain": _explain,
         "rules": _rules,
         "cache": _cache,
@@ -96,7 +97,6 @@ COMMANDS: Mapping[str, Callable[[], click.Command]] = MappingProxyType(
 )
 
 
-        "lint": _lint,
 class _Program(click.Group):
     """A group whose commands are imported by name."""
 

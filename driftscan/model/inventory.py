@@ -12,10 +12,10 @@ from packaging.utils import NormalizedName
 from driftscan.model.image import ElfFacts, ImageConfig, LayerId
 from driftscan.model.lock import Hash, Unchecked
 from driftscan.model.target import Libc, Target
+from driftscan.model.traces import Traces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-from driftscan.model.traces import Traces
 class Interpreter:
     """A Python interpreter. `executable` is the absolute path of the real binary after symlinks.
 

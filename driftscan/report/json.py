@@ -59,9 +59,9 @@ def _report(report: Report) -> dict[str, Value]:
     document["summary"] = _summary(report)
     marks = fingerprints(report.findings)
     document["findings"] = [_finding(*pair) for pair in zip(report.findings, marks, strict=True)]
-    document["unchecked"] = [{"what": unicode_text(what), "why": unicode_text(why)} for what, why in report.unchecked]
     if report.practices:
         document["practices"] = [_practice(practice) for practice in report.practices]
+    document["unchecked"] = [{"what": unicode_text(what), "why": unicode_text(why)} for what, why in report.unchecked]
     return document
 
 
@@ -69,11 +69,11 @@ def _inputs(report: Report) -> dict[str, Value]:
     document: dict[str, Value] = {"locks": [_lock(lock) for lock in report.locks]}
     if report.target:
         document["target"] = _target(report.target)
+    if report.dockerfile:
+        document["dockerfile"] = present(path=report.dockerfile.path, sha256=report.dockerfile.sha256)
     return document
 
 
-    if report.dockerfile:
-        document["dockerfile"] = present(path=report.dockerfile.path, sha256=report.dockerfile.sha256)
 def _lock(lock: LockInput) -> dict[str, Value]:
     return present(path=lock.path, format=lock.format, sha256=lock.sha256)
 
@@ -120,9 +120,6 @@ def _finding(finding: Finding, fingerprint: str) -> dict[str, Value]:
     )
 
 
-def _suppression(suppression: Suppression) -> dict[str, Value]:
-    return present(
-        source=suppression.source,
 def _practice(practice: Practice) -> dict[str, Value]:
     evidence: list[Value] = [
         present(rule=each.rule, outcome=each.outcome.value, grade=each.grade, text=each.text)
@@ -141,6 +138,9 @@ def _practice(practice: Practice) -> dict[str, Value]:
     )
 
 
+def _suppression(suppression: Suppression) -> dict[str, Value]:
+    return present(
+        source=suppression.source,
         reason=suppression.reason,
         owner=suppression.owner,
         expires=suppression.expires.isoformat() if suppression.expires else None,

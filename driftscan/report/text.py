@@ -10,8 +10,8 @@ from typing import TypeAlias
 from driftscan.finding import Finding, Report, Severity, Verdict
 from driftscan.model.image import LayerId
 from driftscan.model.lock import Unchecked
-from driftscan.report.view import Span, Style, View, columns, joined, wrap
 from driftscan.report import scorecard
+from driftscan.report.view import Span, Style, View, columns, joined, wrap
 from driftscan.report.words import about, counted, excuse, headline, instruction, lock_facts, place, target_facts
 
 SEVERITY_STYLES = {Severity.ERROR: Style.BAD, Severity.WARNING: Style.DOUBTFUL, Severity.INFO: Style.NOTE}
@@ -42,6 +42,7 @@ def render(report: Report, view: View) -> str:
         _header(report, view),
         *(_group(group, view) for group in _groups(matters)),
         _notes(notes, view),
+        scorecard.lines(report.practices, view),
         _suppressed(report.suppressed, view),
         _unchecked(report.unchecked, view),
     ]
@@ -52,7 +53,6 @@ def _header(report: Report, view: View) -> list[str]:
     verdict = report.verdict
     title = Span(f"{verdict}:", _VERDICT_STYLES[verdict])
     lines = wrap([title, Span(headline(report), Style.STRONG)], view)
-        scorecard.lines(report.practices, view),
     lines += joined(target_facts(report), view)
     lines += joined(lock_facts(report), view)
     return lines
