@@ -15,6 +15,7 @@ from driftscan.graph import DependencyGraph, Selection
 from driftscan.model.floating import Floating
 from driftscan.model.inventory import CondaPackage, Distribution, Environment, Inventory
 from driftscan.model.lock import Lock, OriginKind, Package, Request, Unchecked
+from driftscan.model.proof import Proof
 from driftscan.model.target import Target
 
 _LOCAL = (OriginKind.DIRECTORY, OriginKind.EDITABLE, OriginKind.VIRTUAL)
@@ -85,6 +86,8 @@ class Comparison:
     """The target in words, where it is only one of many that the locks are judged for."""
     floating: tuple[Floating, ...] = ()
     """What an installer would add to the locks on the target, as far as package indexes were asked."""
+    proofs: tuple[Proof, ...] = ()
+    """What the locked files say about what is installed, where that was asked."""
     build: Build = Build()  # noqa: RUF009  # immutable
     """How the image was built, as far as it is known."""
 

@@ -11,6 +11,7 @@ from driftscan.model.dependencies import Dependencies
 from driftscan.model.image import LayerId
 from driftscan.model.inventory import Environment, Inventory
 from driftscan.model.lock import LockSource, Package, Unchecked
+from driftscan.model.proof import Proof
 
 
 class Severity(StrEnum):
@@ -144,7 +145,8 @@ class Report:
 
     `locked`, `installed` and `matching` count projects of the environment that was compared; the latter two are None
     where nothing was. `judged_for` is the target in words where it was named instead of found in an image. `fail_on` is
-    the least severity that counts as drift; None: no finding does.
+    the least severity that counts as drift; None: no finding does. `proofs` say how far the installed files are known
+    to be the locked ones, where that was asked.
     """
 
     locks: tuple[LockInput, ...]
@@ -156,6 +158,7 @@ class Report:
     judged_for: str | None = None
     findings: tuple[Finding, ...] = ()
     unchecked: tuple[Unchecked, ...] = field(default=())
+    proofs: tuple[Proof, ...] = ()
     practices: tuple[Practice, ...] = ()
     """The scorecard of the six practices, where they were judged."""
     dockerfile: DockerfileInput | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -17,6 +18,7 @@ from driftscan.api import request as requests
 from driftscan.api.checking import lock_input
 from driftscan.api.reading import read_document
 from driftscan.api.scanning import Progress, default_environment, described, open_target, take_inventory
+from driftscan.compare import Comparison
 from driftscan.compare import compare as join
 from driftscan.errors import UsageError
 from driftscan.finding import Report, Severity, TargetInput
@@ -29,14 +31,32 @@ if TYPE_CHECKING:
     from driftscan.api.conversion import Conversion
     from driftscan.api.online import Online
 
-__all__ = ["check", "compare", "convert", "inspect", "open_target", "read_lock", "survey", "take_inventory"]
+__all__ = ["Proving", "check", "compare", "convert", "inspect", "open_target", "read_lock", "survey", "take_inventory"]
 
 Path: TypeAlias = "str | PathLike[str]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proving:
+    """Where the locked files are looked for that prove what is installed.
+
+    `wheels` is a folder that holds some. With `index`, package indexes are asked (`index_urls`, or else those that the
+    locks or this machine's settings name) for the list of files in each wheel, with `download` for the whole of it.
+    `warn` is told of indexes that are not secured.
+    """
+
+    wheels: Path | None = None
+    index: bool = False
+    download: bool = False
+    index_urls: tuple[str, ...] = ()
+    warn: Callable[[str], None] | None = None
+
 
 EVERYTHING = Request()
 
 COMPARED = ("LK", "DR", "NW", "IN", "SU", "IM543")
 """Families of rules that a comparison asks by itself; what others find of how the image was built is in its scorecard."""
+
 
 def read_lock(path: Path, format: str | None = None) -> Lock:  # noqa: A002 (the name that every caller would guess)
     """The lock at `path`, in the format of that name or the one that its name and content tell.
@@ -60,17 +80,20 @@ def compare(
     offline: bool = False,
     cache: bool = True,
     progress: Progress | None = None,
+    proving: Proving | None = None,
 ) -> Report:
     """Whether the image that `target` names contains what `locks`, taken as one, say, and nothing else.
 
     `request` is the part of the locks that is meant, `environment` the path of the Python environment in the image
     (without it, the one its entrypoint runs), `platform` (`os/architecture[/variant]`) which of several images.
     `select` and `ignore` hold codes of rules, beginnings of codes (`DR`), or slugs. `fail_on` is the least severity
-    that makes the verdict drift, None for never. With `cache`, layers that were read before are not read again.
-    Raises DriftscanError where something cannot be read.
+    that makes the verdict drift, None for never. With `cache`, layers that were read before are not read again. With
+    `proving`, what is installed is compared with the locked files too. Raises DriftscanError where something cannot be
+    read.
     """
     if not locks:
         raise UsageError("there is no lock to compare with")
+    _check_proving(proving, offline=offline)
     parsed = [read_lock(path, lock_format) for path in locks]
     wanted = requests.resolved(request, parsed)
     requests.check_rules([*select, *ignore])
@@ -81,11 +104,14 @@ def compare(
             environment=environment,
             progress=progress,
             cache=cache,
+            with_contents=proving is not None,
             with_traces=True,
         )
         found = default_environment(inventory, image.reference)
     selection = graph.select(found.target, wanted)
     comparison = join(graph, selection, parsed, inventory, found, wanted)
+    if proving is not None:
+        comparison = _proved(comparison, proving, cache=cache)
     comparison = linting.with_image_locks(comparison)
     return Report(
         locks=tuple(map(lock_input, parsed)),
@@ -100,8 +126,28 @@ def compare(
         packages=tuple(selection.packages.values()),
         dependencies=selected(graph, selection, found.target),
         inventory=inventory,
+        proofs=comparison.proofs,
         fail_on=fail_on,
     )
+
+
+def _check_proving(proving: Proving | None, *, offline: bool) -> None:
+    if proving is None:
+        return
+    if offline and (proving.index or proving.download):
+        raise UsageError(
+            "a package index cannot be asked offline",
+            hint="give the locked wheels with --wheels, or leave --offline out",
+        )
+    if proving.index_urls and not (proving.index or proving.download):
+        raise UsageError("an index is only asked with --prove or --download", hint="add --prove")
+
+
+def _proved(comparison: Comparison, proving: Proving, *, cache: bool) -> Comparison:
+    """The comparison with what the locked files say about what is installed."""
+    from driftscan.api import proving as provers
+
+    return provers.proved(comparison, proving, cache=cache)
 
 
 def check(

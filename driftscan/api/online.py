@@ -13,7 +13,7 @@ from packaging.utils import NormalizedName
 from driftscan import markers
 from driftscan.compare import Comparison
 from driftscan.errors import MarkerError, PackageIndexError, UsageError
-from driftscan.index.address import origin_of, shown
+from driftscan.index.address import origin_of, public, shown
 from driftscan.index.floating import Failure, Start, Walk, parse_requirement
 from driftscan.index.page import File
 from driftscan.index.releases import Releases
@@ -68,6 +68,11 @@ class Online:
         self._web.close()
 
     @property
+    def web(self) -> Web:
+        """The connections, for files whose addresses are known."""
+        return self._web
+
+    @property
     def unchecked(self) -> Iterator[Unchecked]:
         """What could not be followed, once for each reason."""
         by_reason: dict[str, list[str]] = {}
@@ -95,9 +100,10 @@ class Online:
         Raises PackageIndexError where an index does not have a release that the lock pins, or cannot be asked.
         """
         with ThreadPoolExecutor(CONNECTIONS) as pool:
-            return replace(lock, packages=tuple(pool.map(partial(self._located, lock), lock.packages)))
+            return replace(lock, packages=tuple(pool.map(partial(self.located_package, lock), lock.packages)))
 
-    def _located(self, lock: Lock, package: Package) -> Package:
+    def located_package(self, lock: Lock, package: Package) -> Package:
+        """The same for one package of `lock`."""
         key = package.id
         is_known = all(artifact.url is not None for artifact in package.artifacts)
         if is_known or key.origin.kind is not OriginKind.INDEX or not package.pinned or not key.version:
@@ -222,7 +228,7 @@ def _artifacts(package: Package, files: Sequence[File]) -> Iterator[Artifact]:
         if locked and not left.keys() & set(file.hashes):
             continue
         hashes = tuple(value for value in file.hashes if value in locked)
-        yield Artifact(filename=file.filename, url=shown(file.url), hashes=hashes, size=file.size)
+        yield Artifact(filename=file.filename, url=public(file.url), hashes=hashes, size=file.size)
         for value in hashes:
             left.pop(value, None)
     if left:
@@ -237,7 +243,9 @@ def _addressed(artifacts: Iterable[Artifact], files: Sequence[File]) -> Iterator
         if artifact.url is not None or file is None:
             yield artifact
         else:
-            yield replace(artifact, url=shown(file.url), size=artifact.size if artifact.size is not None else file.size)
+            yield replace(
+                artifact, url=public(file.url), size=artifact.size if artifact.size is not None else file.size
+            )
 
 
 def _edges(

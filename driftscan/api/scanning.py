@@ -42,12 +42,14 @@ def take_inventory(
     environment: str | None = None,
     progress: Progress | None = None,
     cache: bool = True,
+    with_contents: bool = False,
     with_traces: bool = False,
 ) -> Inventory:
     """Read all layers of `image` once and take the inventory of what they make together.
 
     `environment` is the path of the one to look at; without it, the one an `env:` reference names or the image's
     entrypoint runs. With `cache`, layers that were read before are taken from the layer cache, and others put there.
+    `with_contents` keeps the digests of all files that distributions list, `with_traces` adds how the layers were made.
     """
     with _named(image.reference):
         layers = scan(image, inventory.wants, LIMITS, progress, layer_cache() if cache else None)
@@ -58,6 +60,7 @@ def take_inventory(
             image.config,
             ids,
             prefer=environment or image.focus,
+            with_contents=with_contents,
         )
         if not with_traces:
             return found

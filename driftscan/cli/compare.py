@@ -9,14 +9,17 @@ import click
 from driftscan import api
 from driftscan.api.reading import is_lock
 from driftscan.cli import progress
+from driftscan.cli.errors import warn
 from driftscan.cli.options import (
     OutputOptions,
+    ProofOptions,
     RuleOptions,
     SelectionOptions,
     TargetOptions,
     fail_on,
     listed,
     output_options,
+    proof_options,
     request,
     rule_options,
     selection_options,
@@ -27,7 +30,7 @@ from driftscan.errors import UsageError
 from driftscan.report import FORMATS
 
 
-class _Options(SelectionOptions, TargetOptions, RuleOptions, OutputOptions):
+class _Options(SelectionOptions, TargetOptions, ProofOptions, RuleOptions, OutputOptions):
     pass
 
 
@@ -35,6 +38,7 @@ class _Options(SelectionOptions, TargetOptions, RuleOptions, OutputOptions):
 @click.argument("arguments", nargs=-1, metavar="LOCK... TARGET")
 @selection_options
 @target_options
+@proof_options
 @rule_options
 @output_options(FORMATS)
 @click.pass_context
@@ -48,6 +52,7 @@ def compare(context: click.Context, arguments: tuple[str, ...], **options: Unpac
     \b
     driftscan compare uv.lock shop:1.4
     driftscan compare conda-linux-64.lock requirements.txt lab.tar
+    driftscan compare --wheels dist uv.lock shop:1.4
     """
     locks, target = split(arguments)
     with progress.layers(target, quiet=options["quiet"]) as watch:
@@ -64,9 +69,23 @@ def compare(context: click.Context, arguments: tuple[str, ...], **options: Unpac
             offline=options["offline"],
             cache=not options["no_cache"],
             progress=watch,
+            proving=_proving(options),
         )
     write(FORMATS, report, options)
     context.exit(exit_code(report))
+
+
+def _proving(options: ProofOptions) -> api.Proving | None:
+    asked = any((options["prove"], options["download"], options["wheels"], options["index_url"]))
+    if not asked:
+        return None
+    return api.Proving(
+        wheels=options["wheels"],
+        index=options["prove"],
+        download=options["download"],
+        index_urls=options["index_url"],
+        warn=warn,
+    )
 
 
 def split(arguments: tuple[str, ...]) -> tuple[tuple[str, ...], str]:

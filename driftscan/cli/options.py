@@ -51,6 +51,15 @@ class IndexOptions(TypedDict):
     index_url: tuple[str, ...]
 
 
+class ProofOptions(TypedDict):
+    """Where the locked files are looked for that prove what is installed."""
+
+    prove: bool
+    download: bool
+    wheels: str | None
+    index_url: tuple[str, ...]
+
+
 class OutputOptions(TypedDict):
     """What is written where. `output` pairs a format with a path."""
 
@@ -123,6 +132,25 @@ def index_options(function: _Function) -> _Function:
     return _all(
         function,
         click.option("--online", is_flag=True, help="Ask the package index what the lock leaves open."),
+        click.option(
+            "--index-url",
+            multiple=True,
+            metavar="URL",
+            help="Ask this index. [default: the lock's, or pip's] Repeatable.",
+        ),
+    )
+
+
+def proof_options(function: _Function) -> _Function:
+    return _all(
+        function,
+        click.option("--prove", is_flag=True, help="Compare what is installed with the wheels' lists on the index."),
+        click.option("--download", is_flag=True, help="Fetch the locked wheels whole, and compare with these."),
+        click.option(
+            "--wheels",
+            type=click.Path(exists=True, file_okay=False),
+            help="Compare with the locked wheels in this folder, without an index.",
+        ),
         click.option(
             "--index-url",
             multiple=True,

@@ -1,9 +1,10 @@
 """A layer index as bytes, for the layer cache.
 
     "driftscan layer index\\n" | SHA-256 of all that follows | zstd frame:
-        length of the columns, 8 bytes big-endian | columns in JSON | kept contents, one after the other
+        length of the columns, 8 bytes big-endian | columns in JSON | kept contents, one after the other | crowds
 
 Columns and not an object for each entry: an image has tens of thousands, most of them a path, a mode and a size.
+A crowd is its blocks in UTF-8, two slashes between them, and its numbers; crowds are never all in memory in this form.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from typing import TypedDict
 
 import zstandard
 
+from driftscan.model.crowd import Crowd
 from driftscan.model.image import ElfFacts, Entry, EntryKind, LayerIndex, SymbolFacts, VersionNeed
 
-SCHEMA = 3
+SCHEMA = 4
 """To be raised with every change to what an index holds: to this file's form, or to what is kept of which file."""
 
 _MAGIC = b"driftscan layer index\n"
@@ -27,7 +29,8 @@ _DIGEST = hashlib.sha256().digest_size
 _LENGTH = 8
 _LEVEL = 1
 _MOST = 1 << 30
-"""Bytes of an inflated index that are still read."""
+"""Bytes of one part of an inflated index that are still read."""
+_BETWEEN = "//"
 _KINDS = tuple(EntryKind)
 
 
@@ -70,6 +73,11 @@ class _Columns(TypedDict):
     elf: list[tuple[int, _Elf]]
     whiteouts: list[str]
     opaque: list[str]
+    late: list[str]
+    replaced: list[str]
+    repeats: bool
+    crowds: list[tuple[str, list[tuple[int, int]]]]
+    """Folder, and for each of its crowds the bytes of its blocks and of its numbers."""
     inflated: int
 
 
@@ -87,13 +95,22 @@ def encode(layer: StoredLayer) -> bytes:
         "elf": [(at, _packed(entry.elf)) for at, entry in enumerate(entries) if entry.elf is not None],
         "whiteouts": sorted(layer.index.whiteouts),
         "opaque": sorted(layer.index.opaque),
+        "late": sorted(layer.index.late),
+        "replaced": sorted(layer.index.replaced),
+        "repeats": layer.index.repeats,
+        "crowds": [
+            (folder, [(len(_blocks(crowd)), len(crowd.numbers)) for crowd in crowds])
+            for folder, crowds in layer.index.crowds.items()
+        ],
         "inflated": layer.inflated,
     }
     header = json.dumps(columns, separators=(",", ":")).encode("ascii")
-    contents = (entry.content for entry in entries if entry.content is not None)
-    packed = zstandard.ZstdCompressor(level=_LEVEL).compress(
-        b"".join((len(header).to_bytes(_LENGTH, "big"), header, *contents))
-    )
+    packer = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
+    parts = [packer.compress(len(header).to_bytes(_LENGTH, "big") + header)]
+    parts += (packer.compress(entry.content) for entry in entries if entry.content is not None)
+    for crowds in layer.index.crowds.values():
+        parts += (packer.compress(part) for crowd in crowds for part in (_blocks(crowd), crowd.numbers))
+    packed = b"".join((*parts, packer.flush()))
     return b"".join((_MAGIC, hashlib.sha256(packed).digest(), packed))
 
 
@@ -103,18 +120,38 @@ def decode(data: bytes) -> StoredLayer | None:
     packed = data[start:]
     if not data.startswith(_MAGIC) or hashlib.sha256(packed).digest() != data[len(_MAGIC) : start]:
         return None
-    body = zstandard.ZstdDecompressor().decompress(packed, max_output_size=_MOST)
-    end = _LENGTH + int.from_bytes(body[:_LENGTH], "big")
-    columns: _Columns = json.loads(body[_LENGTH:end])
+    body = zstandard.ZstdDecompressor().stream_reader(packed)
+    columns: _Columns = json.loads(_take(body, int.from_bytes(_take(body, _LENGTH), "big")))
+    contents = _take(body, sum(size for _, size in columns["contents"]))
     index = LayerIndex(
-        entries=dict(zip(columns["paths"], _entries(columns, body, end), strict=True)),
+        entries=dict(zip(columns["paths"], _entries(columns, contents), strict=True)),
         whiteouts=frozenset(columns["whiteouts"]),
         opaque=frozenset(columns["opaque"]),
+        crowds={folder: tuple(_crowd(body, *sizes) for sizes in crowds) for folder, crowds in columns["crowds"]},
+        late=frozenset(columns["late"]),
+        replaced=frozenset(columns["replaced"]),
+        repeats=columns["repeats"],
     )
     return StoredLayer(index, columns["inflated"])
 
 
-def _entries(columns: _Columns, body: bytes, at: int) -> Sequence[Entry]:
+def _take(body: zstandard.ZstdDecompressionReader, size: int) -> bytes:
+    data = body.read(size) if size <= _MOST else b""
+    if len(data) != size:
+        raise ValueError("the index is shorter than it says")
+    return data
+
+
+def _blocks(crowd: Crowd) -> bytes:
+    return _BETWEEN.join(crowd.blocks).encode("utf-8", "surrogatepass")
+
+
+def _crowd(body: zstandard.ZstdDecompressionReader, blocks: int, numbers: int) -> Crowd:
+    names = _take(body, blocks).decode("utf-8", "surrogatepass").split(_BETWEEN)
+    return Crowd(tuple(block.partition("/")[0] for block in names), tuple(names), _take(body, numbers))
+
+
+def _entries(columns: _Columns, contents: bytes) -> Sequence[Entry]:
     """Entries of which nothing is kept share one object where they are alike, as those of a layer that is read do."""
     plain: dict[tuple[int, int, int, str], Entry] = {}
     entries: list[Entry] = []
@@ -128,12 +165,13 @@ def _entries(columns: _Columns, body: bytes, at: int) -> Sequence[Entry]:
         entries[position] = entries[position]._replace(sha256=digest)
     for position, facts in columns["elf"]:
         entries[position] = entries[position]._replace(elf=_elf(facts))
-    for position, content in _contents(columns["contents"], body, at):
+    for position, content in _contents(columns["contents"], contents):
         entries[position] = entries[position]._replace(content=content)
     return entries
 
 
-def _contents(sizes: Sequence[tuple[int, int]], body: bytes, at: int) -> Iterator[tuple[int, bytes]]:
+def _contents(sizes: Sequence[tuple[int, int]], body: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 0
     for position, size in sizes:
         yield position, body[at : at + size]
         at += size

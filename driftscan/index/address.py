@@ -69,11 +69,16 @@ def split_login(url: str) -> tuple[str, Login | None]:
 
 def shown(url: str) -> str:
     """The URL as reports may have it: without user, password, query and fragment, and not endless."""
+    return public(url)[:200]
+
+
+def public(url: str) -> str:
+    """The URL as locks may have it: without user, password, query and fragment."""
     scheme, sign, rest = url.partition("#")[0].partition("?")[0].partition("://")
     host, slash, path = rest.partition("/")
     if not sign:
-        return scheme.rpartition("@")[2][:200]
-    return f"{scheme}{sign}{host.rpartition('@')[2]}{slash}{path}"[:200]
+        return scheme.rpartition("@")[2]
+    return f"{scheme}{sign}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def refuse_link_local(origin: Origin) -> None:

@@ -10,9 +10,10 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeAlias
 from urllib.parse import unquote, urljoin, urlsplit
 
 from driftscan.errors import PackageIndexError
@@ -41,12 +42,16 @@ class Limits:
     """What is read of a wheel to find its metadata."""
     sdist: int = 32 * MIB
     """A source distribution, packed; inflated twice that."""
+    wheel: int = 4096 * MIB
+    """A wheel that is fetched whole, packed."""
     connect: float = 10
     read: float = 30
     request: float = 90
     """One request with all its attempts."""
+    download: float = 1800
+    """The same for a whole wheel."""
     total: float = 600
-    """All requests together."""
+    """All requests together; downloads aside."""
     attempts: int = 3
     pause: float = 0.5
     """Before the second attempt; doubled for each further one."""
@@ -64,6 +69,10 @@ class Answer(NamedTuple):
     @property
     def is_missing(self) -> bool:
         return self.status in (404, 410)
+
+
+_Read: TypeAlias = "Callable[[BaseHTTPResponse, str, float], bytes]"
+"""Takes the body of an answer from an address until a moment; _BrokenError where it stops before its end."""
 
 
 class Web:
@@ -92,16 +101,25 @@ class Web:
 
         Raises PackageIndexError where there is no such answer within the limits, or it is larger than `limit`.
         """
+        end = min(time.monotonic() + self.limits.request, self._end)
+        return self._follow(url, headers, partial(_body, limit=limit), end)
+
+    def download(self, url: str, file: BinaryIO) -> Answer:
+        """The same for a file of any size, whose content is written to `file`; the answer has none."""
+        end = time.monotonic() + self.limits.download
+        read = partial(_stored, file=file, limit=self.limits.wheel)
+        return self._follow(url, {"Accept-Encoding": "identity"}, read, end)
+
+    def _follow(self, url: str, headers: Mapping[str, str], read: _Read, end: float) -> Answer:
         bare, login = split_login(url)
         origin = origin_of(bare)
         if origin in self._down:
             raise self._down[origin]
         secret = basic(login) if login is not None else self._logins.header(origin)
         headers = {"Accept-Encoding": "gzip", "User-Agent": "driftscan", **headers}
-        end = min(time.monotonic() + self.limits.request, self._end)
         for _ in range(self.limits.redirects + 1):
             self._check(origin)
-            answer = self._repeat(bare, headers | ({"Authorization": secret} if secret else {}), limit, end)
+            answer = self._repeat(bare, headers | ({"Authorization": secret} if secret else {}), read, end)
             if answer.status not in _REDIRECTED:
                 return _expected(answer, secret is not None)
             before, bare = origin, split_login(urljoin(bare, answer.headers.get("location", "")))[0]
@@ -122,14 +140,14 @@ class Web:
         refuse_link_local(origin)
         self._checked.add(origin)
 
-    def _repeat(self, url: str, headers: Mapping[str, str], limit: int, end: float) -> Answer:
+    def _repeat(self, url: str, headers: Mapping[str, str], read: _Read, end: float) -> Answer:
         origin = origin_of(url)
         failure = PackageIndexError("it was not asked", where=str(origin))
         answer = None
         for attempt in range(self.limits.attempts):
             wait = self.limits.pause * 2**attempt
             try:
-                answer = self._once(url, headers, limit, end)
+                answer = self._once(url, headers, read, end)
             except _BrokenError as error:
                 answer = None
                 failure = PackageIndexError(f"it gives no answer: {error}", where=str(origin))
@@ -146,7 +164,7 @@ class Web:
             self._down[origin] = failure
         raise failure
 
-    def _once(self, url: str, headers: Mapping[str, str], limit: int, end: float) -> Answer:
+    def _once(self, url: str, headers: Mapping[str, str], read: _Read, end: float) -> Answer:
         from urllib3 import Timeout
         from urllib3.exceptions import HTTPError
 
@@ -166,7 +184,7 @@ class Web:
                 timeout=timeout,
             )
             try:
-                data = _body(response, url, limit, end) if _is_wanted(response.status, headers) else b""
+                data = read(response, url, end) if _is_wanted(response.status, headers) else b""
             finally:
                 response.close()
         except (HTTPError, OSError, ValueError, zlib.error) as error:
@@ -211,7 +229,7 @@ def _expected(answer: Answer, with_credentials: bool) -> Answer:
     return answer
 
 
-def _body(response: BaseHTTPResponse, url: str, limit: int, end: float) -> bytes:
+def _body(response: BaseHTTPResponse, url: str, end: float, *, limit: int) -> bytes:
     """All of the body, inflated; PackageIndexError past `limit` bytes, _BrokenError past the moment `end`."""
     encoding = (response.headers.get("Content-Encoding") or "identity").strip().lower()
     if encoding not in ("identity", "gzip", "x-gzip"):
@@ -229,6 +247,21 @@ def _body(response: BaseHTTPResponse, url: str, limit: int, end: float) -> bytes
     if inflate is not None and not inflate.eof:
         raise _BrokenError("its answer is cut off")
     return bytes(data)
+
+
+def _stored(response: BaseHTTPResponse, url: str, end: float, *, file: BinaryIO, limit: int) -> bytes:
+    """Writes the body to `file`, from its beginning; the same errors."""
+    file.seek(0)
+    file.truncate()
+    if (response.headers.get("Content-Encoding") or "identity").strip().lower() != "identity":
+        raise PackageIndexError("it answers in an encoding that was not asked for", where=shown(url))
+    while chunk := response.read1(_CHUNK, decode_content=False):
+        if file.tell() + len(chunk) > limit:
+            raise PackageIndexError(f"it answers with more than {limit:,} bytes", where=shown(url))
+        if time.monotonic() > end:
+            raise _BrokenError("it takes too long")
+        file.write(chunk)
+    return b""
 
 
 def _proxy_for(origin: Origin) -> str | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from driftscan.errors import ImageError
 from driftscan.inventory import conda, cuda, entrypoint, environments, leftovers, ospackages
 from driftscan.inventory.conda import CondaPrefix
+from driftscan.inventory.contents import contents
 from driftscan.inventory.distributions import Context, Found, Site, read_site
 from driftscan.inventory.environments import Place
 from driftscan.inventory.integrity import Checker, Verdict, combined
@@ -16,14 +18,23 @@ from driftscan.inventory.paths import shown
 from driftscan.inventory.survey import survey
 from driftscan.model.image import ImageConfig, LayerId
 from driftscan.model.inventory import Distribution, DistributionForm, Environment, EnvironmentKind, Inventory
+from driftscan.model.proof import Contents
 from driftscan.rootfs import RootFS
 
 
-def take(rootfs: RootFS, config: ImageConfig, layers: tuple[LayerId, ...], *, prefer: str | None = None) -> Inventory:
+def take(
+    rootfs: RootFS,
+    config: ImageConfig,
+    layers: tuple[LayerId, ...],
+    *,
+    prefer: str | None = None,
+    with_contents: bool = False,
+) -> Inventory:
     """The inventory of an image.
 
     `layers` names the layers of `rootfs` by position. `prefer` is the path of the environment that the user wants
-    as default; without it, the one that the image's entrypoint runs. Raises ImageError where `prefer` is none.
+    as default; without it, the one that the image's entrypoint runs. `with_contents` keeps the digests of all files
+    that distributions list. Raises ImageError where `prefer` is none.
     """
     context = Context(rootfs=rootfs, layers=layers, os_index=ospackages.read(rootfs))
     surveyed = survey(rootfs)
@@ -46,7 +57,14 @@ def take(rootfs: RootFS, config: ImageConfig, layers: tuple[LayerId, ...], *, pr
         leftovers=leftovers.leftovers(surveyed.metadata, taken.installed, taken.stale),
         cuda=cuda.read(rootfs, config),
         unchecked=choice.unchecked,
+        contents=MappingProxyType(_contents(context, taken.found) if with_contents else {}),
     )
+
+
+def _contents(context: Context, installed: Iterable[Found]) -> dict[str, Contents]:
+    """By path of the distribution; without those that list nothing."""
+    known = ((found.distribution.path, contents(context, found)) for found in installed)
+    return {path: each for path, each in known if each is not None}
 
 
 def _no_such(prefer: str, found: Sequence[Environment]) -> ImageError:
@@ -61,7 +79,8 @@ class _Taken:
     def __init__(self, found: Iterable[Environment], sites: Iterable[Site]) -> None:
         self.environments = tuple(found)
         known = tuple(sites)
-        self.installed = [found.distribution.path.lstrip("/") for site in known for found in site.found]
+        self.found = [found for site in known for found in site.found]
+        self.installed = [found.distribution.path.lstrip("/") for found in self.found]
         self.stale = [path for site in known for path in site.stale]
 
 

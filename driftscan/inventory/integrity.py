@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from driftscan.inventory import commands, ospackages
+from driftscan.inventory.contents import is_bytecode, script_digests
 from driftscan.inventory.distributions import Context, Found, Site
 from driftscan.inventory.paths import child, parent, shown
 from driftscan.inventory.record import Row
@@ -18,7 +18,6 @@ from driftscan.rootfs import Node
 _IMPORTABLE = (".py", ".so")
 _TOOLING = frozenset({"_virtualenv.py", "_virtualenv.pth", "distutils-precedence.pth", "easy-install.pth"})
 """Written by virtualenv, uv and setuptools beside what their RECORD files list."""
-_SCRIPT_PLACEHOLDERS = (b"#!python", b"#!pythonw")
 
 
 @dataclass(slots=True)
@@ -60,7 +59,7 @@ class Checker:
             node = self._node(row.path)
             self._native(found, row, node, verdict)
             self._script(found, row, node, verdict)
-            if found.distribution.owner is not None or row.path in seen or _is_bytecode(row.path):
+            if found.distribution.owner is not None or row.path in seen or is_bytecode(row.path):
                 continue
             seen.add(row.path)
             if row.path in self.context.os_index.owners:
@@ -118,8 +117,13 @@ class Checker:
             )
 
     def _matches(self, row: Row, node: Node) -> bool:
-        """Whether some owner of the path expects this content. One path in two RECORDs: the last install wins."""
-        return row.sha256 is None or node.entry.sha256 in self.expected[row.path] or _is_rewritten_script(row, node)
+        """Whether some owner of the path expects this content. One path in two RECORDs: the last install wins.
+
+        Old pip kept the wheel's own hash of a script whose first line it had filled in.
+        """
+        if row.sha256 is None or node.entry.sha256 in self.expected[row.path]:
+            return True
+        return row.sha256 in script_digests(row.path, node.entry)
 
     def _missing(self, found: Found, row: Row) -> FileProblem:
         return FileProblem(
@@ -204,23 +208,8 @@ def _lists_nothing(found: Found) -> bool:
     return found.files.rows is None and found.distribution.owner is None and not is_link
 
 
-def _is_bytecode(path: str) -> bool:
-    """Bytecode is never part of a comparison; virtualenv lists whole `__pycache__` folders of the pip it seeds."""
-    return path.endswith((".pyc", "/__pycache__"))
-
-
 def _is_importable(filename: str) -> bool:
     return filename.endswith(_IMPORTABLE) and filename.partition(".")[0].isidentifier()
-
-
-def _is_rewritten_script(row: Row, node: Node) -> bool:
-    """Whether the file is the wheel's script with its first line filled in: old pip kept the wheel's own hash."""
-    content = node.entry.content
-    if content is None or not content.startswith(b"#!") or "bin" not in row.path.split("/"):
-        return False
-    _, newline, body = content.partition(b"\n")
-    candidates = (first + ending + newline + body for first in _SCRIPT_PLACEHOLDERS for ending in (b"", b"\r"))
-    return any(hashlib.sha256(candidate).hexdigest() == row.sha256 for candidate in candidates)
 
 
 def combined(verdicts: Sequence[Verdict]) -> Verdict:

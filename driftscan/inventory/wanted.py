@@ -19,6 +19,7 @@ SCRIPT_LIMIT = MIB // 4
 _HASH_ONLY = Keep(0)
 _MODULE = Keep(0, strings=True)
 _LIBRARY = Keep(0, hashed=False)
+_SCRIPT = Keep(SCRIPT_LIMIT, probes.script)
 _SMALL = Keep(SMALL_LIMIT)
 _METADATA_FILES = {
     "METADATA": Keep(METADATA_LIMIT),
@@ -62,7 +63,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Keep], ...] = tuple(
         (r"(?:.*/)?torch/version\.py|usr/local/cuda[^/]*/version\.json", _SMALL),
         (r"(?:.*/)?(?:Dockerfile|Containerfile)(?:\.[^/]+)?|(?:.*/)?pylock\.[^/]+\.toml", _SMALL),
         (r"(?:.*/)?requirements[^/]*\.txt", Keep(LOCK_LIMIT)),
-        (r"(?:.*/)?(?:bin/[^/]+|[^/]*entrypoint[^/]*|[^/]+\.sh)|(?:[^/]+/)?[^/.]+", Keep(SCRIPT_LIMIT, probes.script)),
+        (r"(?:.*/)?(?:bin/[^/]+|[^/]*entrypoint[^/]*|[^/]+\.sh)|(?:[^/]+/)?[^/.]+", _SCRIPT),
     )
 )
 # uv links installed files from its cache, and a layer may hold the cache's name for a file first.
@@ -97,5 +98,5 @@ def _content(path: str) -> Keep | None:
     if filename in _ANYWHERE:
         return _ANYWHERE[filename]
     if filename.endswith(".py") and not filename.startswith(("_sysconfigdata", "version.")):
-        return None
+        return _SCRIPT if folder == "bin" or folder.endswith("/bin") else None
     return next((keep for pattern, keep in _PATTERNS if pattern.fullmatch(path)), None)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from packaging.tags import Tag
@@ -11,6 +13,7 @@ from packaging.utils import NormalizedName
 
 from driftscan.model.image import ElfFacts, ImageConfig, LayerId
 from driftscan.model.lock import Hash, Unchecked
+from driftscan.model.proof import Contents
 from driftscan.model.target import Libc, Target
 from driftscan.model.traces import Traces
 
@@ -252,7 +255,10 @@ class Leftover(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """Everything that was found in one image. `default` indexes `environments`; None where there is none."""
+    """Everything that was found in one image. `default` indexes `environments`; None where there is none.
+
+    `contents` are the files of distributions by the path of their metadata, empty unless they were asked for.
+    """
 
     config: ImageConfig
     layers: tuple[LayerId, ...] = ()
@@ -265,3 +271,4 @@ class Inventory:
     unchecked: tuple[Unchecked, ...] = ()
     traces: Traces | None = None
     """How its layers were made; None unless it was asked for."""
+    contents: Mapping[str, Contents] = field(default_factory=lambda: MappingProxyType({}), repr=False)

@@ -14,6 +14,7 @@ from driftscan.finding import Finding, LockInput, Practice, Report, Severity, Su
 from driftscan.fingerprint import fingerprints
 from driftscan.model.image import LayerId
 from driftscan.model.inventory import Environment
+from driftscan.model.proof import Proof
 from driftscan.report.escape import unicode_text
 from driftscan.report.view import View
 
@@ -59,6 +60,8 @@ def _report(report: Report) -> dict[str, Value]:
     document["summary"] = _summary(report)
     marks = fingerprints(report.findings)
     document["findings"] = [_finding(*pair) for pair in zip(report.findings, marks, strict=True)]
+    if report.proofs:
+        document["proofs"] = [_proof(proof) for proof in report.proofs]
     if report.practices:
         document["practices"] = [_practice(practice) for practice in report.practices]
     document["unchecked"] = [{"what": unicode_text(what), "why": unicode_text(why)} for what, why in report.unchecked]
@@ -128,6 +131,7 @@ def _practice(practice: Practice) -> dict[str, Value]:
     return present(number=practice.number, title=practice.title, outcome=practice.outcome.value, evidence=evidence)
 
 
+def _proof(proof: Proof) -> dict[str, Value]:
     return present(
         package=proof.name,
         version=proof.version,

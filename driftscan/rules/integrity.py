@@ -9,6 +9,7 @@ from driftscan.compare import Comparison
 from driftscan.finding import Severity
 from driftscan.model.image import LayerId
 from driftscan.model.inventory import Distribution, FileProblem, FileProblemKind
+from driftscan.model.proof import DifferenceKind
 from driftscan.rules.rule import Check, Draft, Rule, is_foreign, listed
 
 _WORDS = {
@@ -117,6 +118,36 @@ def _no_record(comparison: Comparison) -> Iterator[Draft]:
                 )
 
 
+_DIFFERENCES = {
+    DifferenceKind.CHANGED: ("is not the one in {wheel}", "are not those in {wheel}"),
+    DifferenceKind.MISSING: ("is missing that {wheel} contains", "are missing that {wheel} contains"),
+    DifferenceKind.ADDED: ("is not in {wheel}", "are not in {wheel}"),
+}
+
+
+def _not_the_locked_bytes(comparison: Comparison) -> Iterator[Draft]:
+    for proof in comparison.proofs:
+        groups: dict[tuple[DifferenceKind, LayerId | None], list[str]] = {}
+        for difference in proof.differences:
+            groups.setdefault((difference.kind, difference.layer), []).append(difference.path)
+        for (kind, layer), paths in groups.items():
+            one, many = _DIFFERENCES[kind]
+            what = (
+                f"a file of {proof.name} {proof.version}"
+                if len(paths) == 1
+                else (f"{len(paths)} files of {proof.name} {proof.version}")
+            )
+            how = (one if len(paths) == 1 else many).format(wheel=proof.filename)
+            yield Draft(
+                message=f"{what} {how}: {listed(paths)}",
+                package=proof.name,
+                locked=(proof.version,),
+                installed=(proof.version,),
+                path=paths[0],
+                layer=layer,
+            )
+
+
 RULES = (
     Rule(
         code="IN401",
@@ -147,6 +178,17 @@ RULES = (
         evidence="all files that the environment can import, and all its RECORDs",
         remedy="package it and lock it, or keep it outside of site-packages",
         check=_problems(FileProblemKind.UNOWNED),
+    ),
+    Rule(
+        code="IN404",
+        slug="not-the-locked-bytes",
+        severity=Severity.ERROR,
+        summary="what is installed is not what the locked artifact contains",
+        why="Name, version and RECORD can all be right while the code is another: a rebuilt or replaced wheel.",
+        evidence="the files in the locked wheel, read whole or as its RECORD lists them, and the bytes in the image; "
+        "judged only with --prove, --download or --wheels",
+        remedy="install again from the lock with hashes required, and find out where this build came from",
+        check=_not_the_locked_bytes,
     ),
     Rule(
         code="IN405",

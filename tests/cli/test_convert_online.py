@@ -56,6 +56,14 @@ def test_a_requirements_file_has_hashes_only(index: PackageIndex, project: Path)
     }
 
 
+def test_long_addresses_are_whole(index: PackageIndex, project: Path) -> None:
+    tag = "cp312-cp312-" + ".".join(f"manylinux_2_{minor}_x86_64" for minor in range(5, 18))
+    digest = index.release("shop", "1.0", tag=tag)
+    (project / "requirements.txt").write_text(f"shop==1.0 --hash=sha256:{digest}\n")
+    assert run(["convert", "requirements.txt", "-o", "pylock.toml", "--online"]) == 0
+    assert files(project, index) == {"shop": [(f"INDEX/files/shop-1.0-{tag}.whl", digest)]}
+
+
 def test_a_poetry_lock_has_names_and_hashes(index: PackageIndex, project: Path) -> None:
     digest = index.release("six", "1.16.0")
     (project / "poetry.lock").write_text(
