@@ -37,7 +37,7 @@ class _Formats(Mapping[str, _Render], Generic[_Render]):
         return len(self._modules)
 
 
-_OF_FINDINGS = ("text", "json", "markdown", "sarif", "junit", "github", "gitlab")
+_OF_FINDINGS = ("text", "json", "markdown", "html", "sarif", "junit", "github", "gitlab")
 
 CHECK_FORMATS: Mapping[str, Render] = _Formats[Render](dict(zip(_OF_FINDINGS, _OF_FINDINGS, strict=True)))
 """What `check` can write: reports that need no image."""

@@ -152,5 +152,5 @@ def _suppression(suppression: Suppression) -> dict[str, Value]:
         expires=suppression.expires.isoformat() if suppression.expires else None,
         is_baseline=suppression.is_baseline,
     )
-    shown: dict[str, Value] = {"kind": "external", "status": "accepted", "properties": properties}
+    shown: dict[str, Value] = {"kind": "external", "properties": properties}
     return {**shown, "justification": plain(suppression.reason)} if suppression.reason else shown

@@ -65,7 +65,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "compare requirements.txt shop:1.4 -f xml",
             (
                 "Invalid value for '-f' / '--format': 'xml' is not one of 'text', 'json', 'markdown', "
-                "'sarif', 'junit', 'github', 'gitlab', 'cyclonedx'.\n"
+                "'html', 'sarif', 'junit', 'github', 'gitlab', 'cyclonedx'.\n"
                 "hint: `driftscan compare --help` shows how it is used"
             ),
         ),
@@ -73,7 +73,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "compare requirements.txt shop:1.4 -o xml=a",
             (
                 "Invalid value for '-o' / '--output': there is no format 'xml'; there are text, json, "
-                "markdown, sarif, junit, github, gitlab, cyclonedx\n"
+                "markdown, html, sarif, junit, github, gitlab, cyclonedx\n"
                 "hint: `driftscan compare --help` shows how it is used"
             ),
         ),
