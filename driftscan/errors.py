@@ -54,3 +54,7 @@ class LimitError(ImageError):
 
 class PackageIndexError(DriftscanError):
     """A package index does not answer, or what it says cannot be read or trusted."""
+
+
+class ResolveError(DriftscanError):
+    """Requirements cannot be locked: nothing satisfies them, or what does may not be used."""

@@ -39,6 +39,12 @@ def _cache() -> click.Command:
     return cache
 
 
+def _lock() -> click.Command:
+    from driftscan.cli.lock import lock
+
+    return lock
+
+
 def _graph() -> click.Command:
     from driftscan.cli.graph import graph
 
@@ -69,6 +75,18 @@ def _lint() -> click.Command:
     return lint
 
 
+def _baseline() -> click.Command:
+    from driftscan.cli.baseline import baseline
+
+    return baseline
+
+
+def _config() -> click.Command:
+    from driftscan.cli.config import config
+
+    return config
+
+
 def _explain() -> click.Command:
     from driftscan.cli.explain import explain
 
@@ -85,16 +103,22 @@ COMMANDS: Mapping[str, Callable[[], click.Command]] = MappingProxyType(
     {
         "compare": _compare,
         "check": _check,
+        "lock": _lock,
         "convert": _convert,
         "graph": _graph,
         "why": _why,
         "inspect": _inspect,
         "lint": _lint,
+        "baseline": _baseline,
+        "config": _config,
         "explain": _explain,
         "rules": _rules,
         "cache": _cache,
     }
 )
+
+
+_UNCONFIGURED = ("cache", "explain", "rules")
 
 
 class _Program(click.Group):
@@ -111,7 +135,17 @@ class _Program(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             raise UsageError(f"there is no command {args[0]!r}", hint=_meant(args))
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None and command is not None and _is_configured(name, rest) and not ctx.resilient_parsing:
+            from driftscan.cli import configured
+
+            configured.prepare(ctx, name, command)
+        return name, command, rest
+
+
+def _is_configured(name: str, arguments: Sequence[str]) -> bool:
+    """Whether settings matter: not to those who look something up, or ask for help because their settings are wrong."""
+    return name not in _UNCONFIGURED and not {"-h", "--help"} & set(arguments)
 
 
 def _meant(arguments: Sequence[str]) -> str:
@@ -126,7 +160,11 @@ def _meant(arguments: Sequence[str]) -> str:
 
 @click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, "-V", "--version", prog_name="driftscan")
-def program() -> None:
+@click.option(
+    "--config", metavar="FILE", envvar="DRIFTSCAN_CONFIG", help="Settings. [default: driftscan.toml or pyproject.toml]"
+)
+@click.option("--no-config", is_flag=True, help="Read no file with settings.")
+def program(config: str | None, no_config: bool) -> None:
     """Prove from files alone whether a container image is exactly what its lock says.
 
     \b

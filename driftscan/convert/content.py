@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from posixpath import join, normpath
+from typing import NamedTuple
 
 from packaging.version import InvalidVersion, Version
 
@@ -27,6 +28,13 @@ class Entry:
     required_by: tuple[str, ...] = ()
 
 
+class Made(NamedTuple):
+    """How a lock came to be: the command that makes it again, and facts to be read back, by short names."""
+
+    command: str
+    facts: tuple[tuple[str, str], ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """Entries in the order of their names and versions.
@@ -44,6 +52,8 @@ class Content:
     environment: str | None = None
     is_open: bool = False
     folder: str = "."
+    made: Made | None = None
+    """How it was resolved; None for what is converted from another lock."""
 
     def path(self, location: str) -> str:
         """A path relative to the lock, as seen from the new file: it begins with `./`, `../` or `/`."""
@@ -89,7 +99,7 @@ def for_target(lock: Lock, request: Request, target: Target, words: str, folder:
 
     Raises LockError where the lock is not made for the target.
     """
-    environment = _environment(target)
+    environment = environment_marker(target)
     if environment is not None and not supports(lock, environment):
         made_for = f"Python {lock.requires_python}" if lock.requires_python else "other environments"
         raise LockError(f"it is made for {made_for}, not for {words}", where=lock.path)
@@ -140,7 +150,7 @@ def _requiring(packages: Iterable[Package]) -> Mapping[PackageId, set[str]]:
     return found
 
 
-def _environment(target: Target) -> str | None:
+def environment_marker(target: Target) -> str | None:
     """Of the Python the minor release, since that is what wheels are for; None where nothing is known."""
     parts = [f"{name} == '{target.markers[name]}'" for name in _TOLD if name in target.markers]
     if "python_version" in target.markers:

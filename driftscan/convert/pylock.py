@@ -13,7 +13,7 @@ import tomlkit
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from tomlkit.items import AoT, Array, InlineTable, Table
 
-from driftscan.convert.content import Content, Converted, Entry, clone_address, left_out
+from driftscan.convert.content import Content, Converted, Entry, Made, clone_address, left_out
 from driftscan.errors import LockError
 from driftscan.lock.document import url_filename
 from driftscan.model.lock import Artifact, OriginKind, Package, PackageId
@@ -37,6 +37,8 @@ def write(content: Content) -> Converted:
     for entry in content.entries:
         packages.append(_package(entry, kept, content))
     document.add("packages", packages if content.entries else tomlkit.array())
+    if content.made is not None:
+        document.add("tool", _tool(content.made))
     return Converted(text=tomlkit.dumps(document), notes=tuple(left_out(content)))
 
 
@@ -58,6 +60,18 @@ def _head(content: Content) -> Iterator[tuple[str, Any]]:
     yield "created-by", "driftscan"
 
 
+def _tool(made: Made) -> Table:
+    """The table that the standard leaves to tools; a fact that there are several of is an array."""
+    own = tomlkit.table()
+    own.add("command", made.command)
+    for key in dict(made.facts):
+        values = [value for name, value in made.facts if name == key]
+        own.add(key, values[0] if len(values) == 1 else _texts(values))
+    tool = tomlkit.table(is_super_table=True)
+    tool.add("driftscan", own)
+    return tool
+
+
 def _is_specifier(text: str) -> bool:
     try:
         SpecifierSet(text)
@@ -69,6 +83,8 @@ def _is_specifier(text: str) -> bool:
 def _package(entry: Entry, kept: Mapping[PackageId, bool], content: Content) -> Table:
     package, origin = entry.package, entry.package.id.origin
     table = tomlkit.table()
+    if content.made is not None and entry.required_by:
+        table.comment(f"via {', '.join(entry.required_by)}")
     table.add("name", package.id.name)
     if package.id.version is not None and origin.kind not in (OriginKind.DIRECTORY, OriginKind.EDITABLE):
         table.add("version", package.id.version)

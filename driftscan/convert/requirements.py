@@ -33,6 +33,11 @@ def write(content: Content) -> Converted:
 
 def _header(content: Content) -> Iterator[str]:
     lock = content.lock
+    if content.made is not None:
+        yield "# Made by driftscan lock. Change what it is made from, and run this again:"
+        yield from ("#", f"#    {content.made.command}", "#")
+        yield from (f"# {key}: {value}" for key, value in content.made.facts)
+        return
     yield f"# Made by driftscan convert from {lock.path.rpartition('/')[2]} (sha256:{lock.sha256})."
     if content.words is not None:
         yield f"# For {content.words}."

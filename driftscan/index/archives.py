@@ -7,6 +7,8 @@ import tarfile
 import threading
 import zlib
 from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
 from zipfile import BadZipFile, ZipFile
 
 from driftscan.errors import PackageIndexError
@@ -38,6 +40,15 @@ def wheel_metadata(web: Web, url: str) -> bytes:
     return _from_zip(RemoteFile(web, url), _METADATA, web.limits)
 
 
+def local_wheel_metadata(path: Path, limits: Limits) -> bytes:
+    """METADATA of a wheel on this machine."""
+    try:
+        with path.open("rb") as file:
+            return _from_zip(file, _METADATA, limits)
+    except OSError as error:
+        raise PackageIndexError(f"it cannot be read: {error.strerror}", where=str(path)) from error
+
+
 def sdist_metadata(web: Web, url: str, filename: str) -> bytes:
     """PKG-INFO of the source distribution at `url`: a zip is read in parts, a tar has to be fetched."""
     if filename.endswith(".zip"):
@@ -49,7 +60,7 @@ def sdist_metadata(web: Web, url: str, filename: str) -> bytes:
         return _from_tar(answer.data, web.limits)
 
 
-def _from_zip(file: RemoteFile | io.BytesIO, suffix: str, limits: Limits) -> bytes:
+def _from_zip(file: RemoteFile | BinaryIO, suffix: str, limits: Limits) -> bytes:
     try:
         with ZipFile(file) as archive:
             return _one(archive, suffix, limits)

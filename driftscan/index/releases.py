@@ -17,7 +17,8 @@ from driftscan import markers
 from driftscan.errors import PackageIndexError
 from driftscan.index import metadata
 from driftscan.index.address import shown
-from driftscan.index.archives import sdist_metadata, wheel_metadata
+from driftscan.index.archives import local_wheel_metadata, sdist_metadata, wheel_metadata
+from driftscan.index.links import linked_files, local_path
 from driftscan.index.metadata import Metadata
 from driftscan.index.page import ACCEPT, File, parse, release
 from driftscan.index.transport import MIB, Web
@@ -46,12 +47,15 @@ class Release(NamedTuple):
 class Releases:
     """The indexes of one lock, in the order in which they are asked; the first that has a project decides about it.
 
+    What `links` list, which are places as `--find-links` names them, counts as if each index had it.
     Threads may share it; what two of them ask for at the same time may be asked twice.
     """
 
-    def __init__(self, web: Web, indexes: Sequence[str]) -> None:
+    def __init__(self, web: Web, indexes: Sequence[str], links: Sequence[str] = ()) -> None:
         self._web = web
         self._indexes = tuple(indexes)
+        self._links = tuple(links)
+        self._linked: dict[str, tuple[File, ...] | PackageIndexError] = {}
         self._pages: dict[tuple[str, NormalizedName], Mapping[Version, Release] | PackageIndexError | None] = {}
         self._pinned: dict[tuple[NormalizedName, str, frozenset[Hash]], Release | PackageIndexError] = {}
         self._metadata: dict[str, Metadata | PackageIndexError] = {}
@@ -93,6 +97,20 @@ class Releases:
             raise PackageIndexError(f"no file of {name} {version} has a hash of the lock", where=self._place(name))
         return offered[0]
 
+    def exact(self, name: NormalizedName, version: Version) -> Release:
+        """The release of exactly that version, local label included, in the index that decides about the project.
+
+        Raises PackageIndexError where there is none.
+        """
+        found = self.project(name).get(version)
+        if found is None:
+            raise PackageIndexError(f"there is no release {version} of {name}", where=self._place(name))
+        return found
+
+    def holders(self, name: NormalizedName) -> tuple[str, ...]:
+        """The indexes that have a project, as they were named; the first of them decides about it."""
+        return tuple(index for index in self._indexes if self._page(index, name) is not None)
+
     def newest(self, name: NormalizedName, specifier: SpecifierSet, target: Target) -> Release:
         """The release that an installer on `target` would choose today; yanked ones and pre-releases as pip has them.
 
@@ -124,10 +142,21 @@ class Releases:
         """The project as each index has it that has it at all."""
         if self._kept > _KEPT_FILES:
             self._pages, self._kept = {}, 0
+        linked = _by_version(list(self._linked_files()), name)
+        offered = False
         for index in self._indexes:
-            found = _remembered(self._pages, (index, name), partial(self._ask, index, name))
-            if found is not None:
-                yield found
+            if (found := self._page(index, name)) is not None:
+                offered = True
+                yield _joined(found, linked) if linked else found
+        if linked and not offered:
+            yield linked
+
+    def _linked_files(self) -> Iterator[File]:
+        for place in self._links:
+            yield from _remembered(self._linked, place, partial(linked_files, self._web, place))
+
+    def _page(self, index: str, name: NormalizedName) -> Mapping[Version, Release] | None:
+        return _remembered(self._pages, (index, name), partial(self._ask, index, name))
 
     def _ask(self, index: str, name: NormalizedName) -> Mapping[Version, Release] | None:
         answer = self._web.get(f"{index.rstrip('/')}/{name}/", {"Accept": ACCEPT}, self._web.limits.page)
@@ -145,13 +174,18 @@ class Releases:
         try:
             data = self._beside(file)
             if data is None and file.is_wheel:
-                data = wheel_metadata(self._web, file.url)
+                data = self._inside(file)
             is_source = data is None
             if data is None:
                 data = sdist_metadata(self._web, file.url, file.filename)
             return self._counted(metadata.parse(data, found.name, found.version, is_source=is_source))
         except PackageIndexError as error:
             raise PackageIndexError(error.message, where=error.where or file.filename) from error
+
+    def _inside(self, file: File) -> bytes:
+        if (path := local_path(file)) is not None:
+            return local_wheel_metadata(path, self._web.limits)
+        return wheel_metadata(self._web, file.url)
 
     def _counted(self, found: Metadata) -> Metadata:
         self._required += sum(len(line) + _LINE for line in found.requires)
@@ -192,6 +226,14 @@ def _by_version(files: Sequence[File], name: NormalizedName) -> dict[Version, Re
         if version is not None:
             found.setdefault(version, []).append(file)
     return {version: Release(name, version, tuple(each)) for version, each in found.items()}
+
+
+def _joined(one: Mapping[Version, Release], other: Mapping[Version, Release]) -> dict[Version, Release]:
+    found = dict(one)
+    for version, each in other.items():
+        files = found[version].files if version in found else ()
+        found[version] = each._replace(files=(*files, *each.files))
+    return found
 
 
 def _hashed(files: Sequence[File], hashes: frozenset[Hash]) -> tuple[File, ...]:

@@ -60,15 +60,15 @@ def _project(document: Document, command: Command) -> tuple[Wish, ...] | None:
     if any(key in settings.values for key in _REPLACING) or any(":" in group for group in command.groups):
         return None
     mentions = Mentions(document.text)
-    texts = [(text, "project") for text in _with_extras(project, command)]
+    texts = [(text, "project") for text in with_extras(project, command)]
     groups = pyproject.table("dependency-groups")
     direct = {canonicalize_name(name): groups.items(name) for name in groups.values}
-    texts += [(text, "dependency-groups") for group in command.groups for text in _with_included(group, direct)]
+    texts += [(text, "dependency-groups") for group in command.groups for text in with_included(group, direct)]
     wishes = (_parsed(text, document.name, mentions.line, section) for text, section in texts)
     return tuple(wish for wish in wishes if wish is not None)
 
 
-def _with_extras(project: Table, command: Command) -> Iterator[str]:
+def with_extras(project: Table, command: Command) -> Iterator[str]:
     """The project's requirements and those of the extras that were asked for, by the project itself too (`app[x]`)."""
     optional = project.table("optional-dependencies")
     by_name = {canonicalize_name(name): optional.texts(name) for name in optional.values}
@@ -91,7 +91,7 @@ def _with_extras(project: Table, command: Command) -> Iterator[str]:
             waiting += by_name.get(extra, ())
 
 
-def _with_included(group: str, direct: Mapping[NormalizedName, Sequence[object]]) -> Iterator[str]:
+def with_included(group: str, direct: Mapping[NormalizedName, Sequence[object]]) -> Iterator[str]:
     """Requirements of a group and, once each, of all groups that it includes, however they include each other."""
     waiting = [canonicalize_name(group)]
     seen = set(waiting)

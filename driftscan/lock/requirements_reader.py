@@ -41,6 +41,8 @@ class Entry:
     line: int
     via: tuple[str, ...] | None
     notes: tuple[Note, ...] = ()
+    text: str = ""
+    """The requirement as it is written, which can hold credentials, without the options behind it."""
 
     @property
     def pinned(self) -> bool:
@@ -143,7 +145,12 @@ def _include(document: Document, number: int, path: str, chain: tuple[str, ...])
         raise LockError(
             f"it includes {clean_url(path)}, and nothing is fetched", where=where, hint="keep the file in the project"
         )
-    included = document.sibling(path)
+    try:
+        included = document.sibling(path)
+    except LockError as error:
+        if error.where != document.name:
+            raise
+        raise LockError(error.message, where=where, hint=error.hint) from error
     if included is None:
         raise LockError(f"it includes {path}, which does not exist", where=where)
     if normpath(included.name) in chain:
@@ -172,6 +179,7 @@ def _entry(document: Document, line: Line, editable: str | None) -> Entry:
             line=line.number,
             via=_via(line),
             notes=notes,
+            text=text,
         )
     requirement = _requirement(text, where)
     return Entry(
@@ -184,6 +192,7 @@ def _entry(document: Document, line: Line, editable: str | None) -> Entry:
         file=document.name,
         line=line.number,
         via=_via(line),
+        text=text,
     )
 
 

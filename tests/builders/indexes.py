@@ -61,6 +61,14 @@ class Exchange(BaseHTTPRequestHandler):
         else:
             found(self)
 
+    def do_HEAD(self) -> None:
+        """As a server without ranges has it: uv asks so before it reads a wheel."""
+        found = self.server.index.content.get(self.path, Served(b"", status=404))
+        size = len(found.data) if isinstance(found, Served) else 0
+        self.send_response(found.status if isinstance(found, Served) else 500)
+        self.send_header("Content-Length", str(size))
+        self.end_headers()
+
     def reply(self, served: Served) -> None:
         data, status, extra = served.data, served.status, served.headers
         asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers["Range"] or "")

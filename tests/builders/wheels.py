@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.builders.installed import record_line
@@ -17,13 +17,15 @@ def wheel(
     *,
     tag: str = "py3-none-any",
     entry_points: str = "",
+    requires: Sequence[str] = (),
 ) -> Path:
     """Writes a wheel that holds `files`, named as inside the archive, and gives its path."""
     stem = f"{name.replace('-', '_')}-{version}"
     info = f"{stem}.dist-info"
+    lines = "".join(f"Requires-Dist: {line}\n" for line in requires)
     pure = "true" if tag.endswith("-any") else "false"
     content = dict(files) | {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{lines}".encode(),
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: {pure}\nTag: {tag}\n".encode(),
     }
     if entry_points:

@@ -51,7 +51,7 @@ def refused(text: str | bytes, **others: str) -> tuple[str | None, str, str | No
             "keep the file in the project",
         ),
         ("-r gone.txt", ":1", "it includes gone.txt, which does not exist", None),
-        ("-r ../../r.txt", "", "`../../r.txt` leads out of the project", None),
+        ("-r ../../r.txt", ":1", "`../../r.txt` leads out of the project", None),
         (
             "-r requirements.txt",
             ":1",

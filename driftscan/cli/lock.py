@@ -1,0 +1,146 @@
+"""`driftscan lock`: loose requirements to a complete, hashed lock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Unpack
+
+import click
+
+from driftscan.api import locking
+from driftscan.cli import output
+from driftscan.cli.errors import CLEAN, INCOMPLETE, warn
+from driftscan.cli.options import MarkerOptions, TargetOptions, marker_options, target_options
+from driftscan.errors import UsageError
+from driftscan.lock import pylock
+from driftscan.resolve.project import Chosen
+
+_ENGINES = ("uv", "pip-tools")
+_FORMATS = ("requirements", "pylock")
+_HASHES = ("all", "target", "exact")
+
+
+class _Options(MarkerOptions, TargetOptions):
+    output: str | None
+    to: str | None
+    target: tuple[str, ...]
+    constraint: tuple[str, ...]
+    extra: tuple[str, ...]
+    all_extras: bool
+    group: tuple[str, ...]
+    universal: bool
+    upgrade: bool
+    upgrade_package: tuple[str, ...]
+    exclude_newer: str | None
+    engine: str
+    allow_builds: bool
+    hashes: str
+    index_url: tuple[str, ...]
+    extra_index_url: tuple[str, ...]
+    find_links: tuple[str, ...]
+    no_index: bool
+    quiet: bool
+    verbose: bool
+
+
+@click.command(short_help="Lock loose requirements, with hashes.")
+@click.argument("requirements", nargs=-1, metavar="REQUIREMENTS...")
+@click.option("-o", "--output", metavar="FILE", help="The lock. [default: NAME.txt for NAME.in] - is stdout.")
+@click.option("--to", type=click.Choice(_FORMATS), help="Which format. [default: by the name of FILE]")
+@click.option("-c", "--constraint", multiple=True, metavar="FILE", help="Within these constraints. Repeatable.")
+@click.option("--extra", multiple=True, metavar="NAME", help="With this extra of the project. Repeatable.")
+@click.option("--all-extras", is_flag=True, help="With all extras.")
+@click.option("--group", multiple=True, metavar="NAME", help="With this dependency group. Repeatable.")
+@click.option("--for", "target", multiple=True, metavar="TARGET", help="For the Python in this image. Repeatable.")
+@marker_options
+@click.option("--universal", is_flag=True, help="For all platforms, with markers.")
+@click.option("-U", "--upgrade", is_flag=True, help="Keep no pin of the old lock.")
+@click.option("-P", "--upgrade-package", multiple=True, metavar="NAME", help="Do not keep this one. Repeatable.")
+@click.option("--exclude-newer", metavar="TIME", help="As the index was then: 2026-11-24, an instant, or 7d ago.")
+@click.option("--engine", type=click.Choice(_ENGINES), default="uv", show_default=True, help="Who picks versions.")
+@click.option("--allow-builds", is_flag=True, help="Run the code of packages that only a build tells about.")
+@click.option("--hashes", type=click.Choice(_HASHES), default="all", show_default=True, help="Of which files.")
+@click.option("--index-url", multiple=True, metavar="URL", help="Ask this index. [default: pip's or uv's] Repeatable.")
+@click.option("--extra-index-url", multiple=True, metavar="URL", help="Ask this index first. Repeatable.")
+@click.option("--find-links", multiple=True, metavar="PLACE", help="Files in this folder or page too. Repeatable.")
+@click.option("--no-index", is_flag=True, help="Ask no index.")
+@target_options
+@click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors.")
+@click.option("-v", "--verbose", is_flag=True, help="The traceback of a bug.")
+@click.pass_context
+def lock(context: click.Context, requirements: tuple[str, ...], **options: Unpack[_Options]) -> None:
+    """Lock loose requirements: every version pinned, every file hashed, for the Python that they will run on.
+
+    REQUIREMENTS are requirements files and pyproject.toml. Pins that FILE has are kept as long as nothing speaks
+    against them. Nothing is built, and nothing in the current folder is run or obeyed. The lock is verified against
+    the index before it replaces FILE.
+
+    \b
+    driftscan lock requirements.in
+    driftscan lock requirements.in --for python-base:3.12
+    driftscan lock pyproject.toml --extra web -o pylock.toml --universal
+    driftscan lock requirements.in --upgrade-package flask
+    """
+    settings = _settings(requirements, options)
+    result = locking.lock(requirements, settings, warn=warn)
+    if settings.output == locking.STDOUT:
+        output.show(result.text)
+    else:
+        output.replace(result.text, settings.output)
+    if not options["quiet"]:
+        _tell(result, settings.output)
+    for item in result.unchecked:
+        warn(f"not verified: {item.what}: {item.why}")
+    context.exit(INCOMPLETE if result.unchecked else CLEAN)
+
+
+def _tell(result: locking.Locked, path: str) -> None:
+    for note in result.notes:
+        output.note(note)
+    for line in result.changes:
+        output.note(line)
+    pins = f"{result.packages} {'package' if result.packages == 1 else 'packages'}"
+    where = f"locked in {path}" if path != locking.STDOUT else "locked"
+    output.note(f"{pins} {where} for {' and '.join(result.words)}")
+
+
+def _settings(paths: tuple[str, ...], options: _Options) -> locking.Options:
+    place = options["output"] or _default(paths)
+    return locking.Options(
+        output=place,
+        to=options["to"] or ("pylock" if place != locking.STDOUT and pylock.matches(place, b"") else "requirements"),
+        constraints=options["constraint"],
+        chosen=Chosen(options["extra"], options["all_extras"], options["group"]),
+        targets=options["target"],
+        environment=options["environment"],
+        platform=options["platform"],
+        python=options["python"],
+        python_platform=options["python_platform"],
+        universal=options["universal"],
+        engine=options["engine"],
+        upgrade=options["upgrade"],
+        upgrade_packages=options["upgrade_package"],
+        exclude_newer=options["exclude_newer"],
+        allow_builds=options["allow_builds"],
+        hashes=options["hashes"],
+        index_urls=options["index_url"],
+        extra_index_urls=options["extra_index_url"],
+        find_links=options["find_links"],
+        no_index=options["no_index"],
+        offline=options["offline"],
+        cache=not options["no_cache"],
+    )
+
+
+def _default(paths: tuple[str, ...]) -> str:
+    """`requirements.txt` beside `requirements.in`, as pip-compile has it, or beside pyproject.toml."""
+    if not paths:
+        raise UsageError("requirements are needed", hint="driftscan lock requirements.in")
+    first = Path(paths[0])
+    if len(paths) == 1 and first.suffix == ".in":
+        return str(first.with_suffix(".txt"))
+    if len(paths) == 1 and first.name == "pyproject.toml":
+        return str(first.with_name("requirements.txt"))
+    raise UsageError(
+        "where to write the lock is not clear", hint="name it with -o requirements.txt, or -o - for stdout"
+    )

@@ -1,0 +1,127 @@
+"""pip-compile for a target that is not the interpreter it runs on; a program of its own, started by `piptools.py`.
+
+    python -I piptools_child.py TARGET.json OPTION...
+
+TARGET.json has `markers` (PEP 508, all of them), `tags` (best first), `python` (numbers of its version) and `indexes`
+(URLs without credentials, the first that has a project decides about it). What pip and pip-tools take from their own
+interpreter is replaced by that, before anything is resolved. The last line of output is `driftscan: REASON` where
+nothing satisfies the requirements (exit code 3), or where the versions of pip and pip-tools do not fit (exit code 4).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+UNSATISFIED, MISFIT = 3, 4
+
+
+def replace_interpreter(target: Mapping[str, Any]) -> None:
+    """Make pip resolve for `target`; AttributeError or ImportError where this pip has other insides."""
+    from pip._internal.models import target_python
+    from pip._internal.resolution.resolvelib import candidates
+    from pip._vendor.packaging import markers, tags
+
+    supported = [tags.Tag(*each) for each in target["tags"]]
+    version = tuple(target["python"])
+    environment = dict(target["markers"])
+    _replace(markers, "default_environment", lambda: dict(environment))
+    _replace(target_python, "get_supported", lambda *_, **__: supported)
+    for owner in (target_python.TargetPython, candidates.RequiresPythonCandidate):
+        _default_version(owner, version)
+
+
+def _replace(owner: Any, name: str, value: object) -> Any:
+    """What was there; AttributeError where there was nothing, and pip would not notice."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    return before
+
+
+def _default_version(owner: Any, version: tuple[int, ...]) -> None:
+    """`owner` takes `py_version_info`, and this Python's version where that is None."""
+    begin = owner.__init__
+    names = begin.__code__.co_varnames[1 : begin.__code__.co_argcount]
+    place = names.index("py_version_info")
+
+    def begin_for_target(self: object, *given: Any, **named: Any) -> None:
+        arguments = dict(zip(names, given, strict=False)) | named
+        if arguments.get(names[place]) is None:
+            arguments[names[place]] = version
+        begin(self, **arguments)
+
+    owner.__init__ = begin_for_target
+
+
+def ask_first_index_only(indexes: list[str]) -> None:
+    """Make pip look no further than the first index that has a project."""
+    from pip._internal.index.collector import LinkCollector
+
+    fetch: Callable[..., object] = LinkCollector.fetch_response
+    decided: dict[str, str] = {}
+
+    def fetch_first(self: object, location: Any) -> object:
+        url = location.url_without_fragment
+        index, _, project = url.rstrip("/").rpartition("/")
+        if not any(_bare(index) == each for each in indexes):
+            return fetch(self, location)
+        if decided.get(project, url) != url:
+            return None
+        response = fetch(self, location)
+        if response is not None:
+            decided[project] = url
+        return response
+
+    _replace(LinkCollector, "fetch_response", fetch_first)
+
+
+def _bare(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}".rstrip("/")
+
+
+def reasons(error: BaseException | None) -> Iterator[str]:
+    """What pip's resolver could not satisfy, from the errors that led to each other."""
+    while error is not None:
+        for cause in getattr(error, "causes", ()):
+            parent = f"{cause.parent.name} {cause.parent.version} requires" if cause.parent else "you require"
+            yield f"{parent} {cause.requirement}"
+        error = error.__cause__ or error.__context__
+
+
+def main(arguments: list[str]) -> int:
+    target = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+    try:
+        from pip._internal.exceptions import DistributionNotFound
+        from piptools.scripts.compile import cli
+
+        replace_interpreter(target)
+        if len(target["indexes"]) > 1:
+            ask_first_index_only(target["indexes"])
+    except (ImportError, AttributeError, ValueError) as error:
+        return _told(MISFIT, str(error))
+    return _compiled(cli, arguments[1:], DistributionNotFound)
+
+
+def _compiled(compile_: Callable[..., object], options: list[str], unsatisfied: type[Exception]) -> int:
+    try:
+        compile_(options)
+    except unsatisfied as error:
+        return _told(UNSATISFIED, " and ".join(dict.fromkeys(reasons(error))) or str(error))
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    return 0
+
+
+def _told(code: int, reason: str) -> int:
+    sys.stderr.flush()
+    sys.stdout.write(f"\ndriftscan: {' '.join(reason.split())}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
