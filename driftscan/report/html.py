@@ -19,7 +19,7 @@ from driftscan.report.page import page
 from driftscan.report.report_page import SCRIPT, STYLE
 from driftscan.report.ruledocs import of_code
 from driftscan.report.view import View
-from driftscan.report.words import about, excuse, headline, instruction, lock_facts, place, target_facts
+from driftscan.report.words import about, excuse, headline, instruction, lock_facts, place, proof_facts, target_facts
 
 _SUPPRESSED = "suppressed"
 _OUTCOMES = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.UNKNOWN: "?"}
@@ -59,7 +59,7 @@ def _panels(views: dict[str, str]) -> Iterator[str]:
 def _header(report: Report) -> str:
     facts = "".join(
         f"<p>{' · '.join(_text(fact) for fact in line)}</p>"
-        for line in (list(target_facts(report)), list(lock_facts(report)))
+        for line in (list(target_facts(report)), list(lock_facts(report)), list(proof_facts(report)))
         if line
     )
     verdict = report.verdict.value

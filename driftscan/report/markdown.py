@@ -10,10 +10,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from driftscan.finding import Finding, Report, Severity, Verdict
+from driftscan.finding import Finding, Outcome, Practice, Report, Severity, Verdict
 from driftscan.report.escape import plain
 from driftscan.report.view import View
-from driftscan.report.words import about, counted, excuse, headline, instruction, lock_facts, place, target_facts
+from driftscan.report.words import (
+    about,
+    counted,
+    excuse,
+    headline,
+    instruction,
+    lock_facts,
+    place,
+    proof_facts,
+    target_facts,
+)
 
 LIMIT = 65_000
 """Bytes of the whole; a comment may have 65,536 characters."""
@@ -23,6 +33,7 @@ _LONGEST = 600
 """Characters of one text that are shown."""
 _MARKS = {Verdict.DRIFT: "❌", Verdict.INCOMPLETE: "⚠️", Verdict.CLEAN: "✅"}
 _SEVERITY_MARKS = {Severity.ERROR: "❌ error", Severity.WARNING: "⚠️ warning", Severity.INFO: "ℹ️ info"}
+_OUTCOME_MARKS = {Outcome.PASS: "✅ pass", Outcome.FAIL: "❌ fail", Outcome.UNKNOWN: "⚠️ unknown"}
 
 _ENTITIES = {character: f"&#{ord(character)};" for character in "&<>`|\\[]{}"}
 """Entities make no markup anywhere, whatever stands around them and whichever of its dialects reads them."""
@@ -42,6 +53,8 @@ def render(report: Report, view: View) -> str:  # noqa: ARG001 (every format is 
     notes = [finding for finding in report.active if finding.severity is Severity.INFO]
     head = ("", "| | package | finding | layer |", "|---|---|---|---|")
     writer.rows(head, map(_row, matters), "finding", total=len(matters))
+    practices = report.practices
+    writer.folded("practices", map(_practice, practices), total=len(practices))
     unchecked = (f"- {text(what)}: {text(why)}" for what, why in report.unchecked)
     writer.folded("not checked", unchecked, total=len(report.unchecked), opened=True)
     writer.folded("info", (_line(finding) for finding in notes), total=len(notes))
@@ -70,7 +83,7 @@ def _pieces(shown: str) -> Iterator[str]:
 def _header(report: Report) -> Iterator[str]:
     verdict = report.verdict
     yield f"### {_MARKS[verdict]} {verdict}: {text(headline(report))}"
-    for facts in (target_facts(report), lock_facts(report)):
+    for facts in (target_facts(report), lock_facts(report), proof_facts(report)):
         if line := " · ".join(map(text, facts)):
             yield ""
             yield line
@@ -86,6 +99,15 @@ def _row(finding: Finding) -> str:
         cell += f"<br><sub>fix: {text(finding.hint)}</sub>"
     layer = f"{finding.layer.index}: {text(instruction(finding.layer))}" if finding.layer else ""
     return f"| {_SEVERITY_MARKS[finding.severity]} | {text(about(finding))} | {cell} | {layer} |"
+
+
+def _practice(practice: Practice) -> str:
+    """How it ended, and what decided that."""
+    deciding = [each for each in practice.evidence if each.outcome is practice.outcome]
+    mark = f"- {_OUTCOME_MARKS[practice.outcome]} {practice.number} {text(practice.title)}"
+    if practice.outcome is Outcome.PASS or not deciding:
+        return mark
+    return f"{mark}: {'; '.join(f'{text(each.text)} ({text(each.rule)})' for each in deciding)}"
 
 
 def _line(finding: Finding, *more: str) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
@@ -11,21 +10,12 @@ from typing import TypeAlias
 from driftscan.finding import Finding, Report, Severity, Verdict
 from driftscan.model.image import LayerId
 from driftscan.model.lock import Unchecked
-from driftscan.model.proof import Grade
 from driftscan.report import scorecard
 from driftscan.report.view import Span, Style, View, columns, joined, wrap
-from driftscan.report.words import about, counted, excuse, headline, instruction, lock_facts, place, target_facts
+from driftscan.report.words import about, excuse, headline, instruction, lock_facts, place, proof_facts, target_facts
 
 SEVERITY_STYLES = {Severity.ERROR: Style.BAD, Severity.WARNING: Style.DOUBTFUL, Severity.INFO: Style.NOTE}
 _VERDICT_STYLES = {Verdict.DRIFT: Style.BAD, Verdict.INCOMPLETE: Style.DOUBTFUL, Verdict.CLEAN: Style.GOOD}
-
-_GRADES = {
-    Grade.PROVED: "{} proved",
-    Grade.EVIDENCE: "{} by evidence",
-    Grade.CLAIMED: "{} only claimed",
-    Grade.UNVERIFIABLE: "{} unverifiable",
-    Grade.DIFFERENT: "{} different",
-}
 
 _LIKE_FINDINGS = 4
 """Findings of one rule, package and cause that are shown before the rest is counted."""
@@ -65,16 +55,8 @@ def _header(report: Report, view: View) -> list[str]:
     lines = wrap([title, Span(headline(report), Style.STRONG)], view)
     lines += joined(target_facts(report), view)
     lines += joined(lock_facts(report), view)
-    lines += joined(_proofs(report), view)
+    lines += joined(proof_facts(report), view)
     return lines
-
-
-def _proofs(report: Report) -> Iterator[str]:
-    """How many installed projects are known to be the locked files, by grade."""
-    counts = Counter(proof.grade for proof in report.proofs)
-    said = [_GRADES[grade].format(counted(counts[grade], "package")) for grade in Grade if counts[grade]]
-    if said:
-        yield f"the locked bytes: {', '.join(said)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from posixpath import isabs, join, normpath
 
 from driftscan.finding import Finding, Location, Outcome, Report, Severity, Suppression
 from driftscan.model.image import LayerId
 from driftscan.model.inventory import Environment
+from driftscan.model.proof import Grade
 from driftscan.report.view import View
 
 _IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalPy"}
+_GRADES = {
+    Grade.PROVED: "{} proved",
+    Grade.EVIDENCE: "{} by evidence",
+    Grade.CLAIMED: "{} only claimed",
+    Grade.UNVERIFIABLE: "{} unverifiable",
+    Grade.DIFFERENT: "{} different",
+}
 
 
 def counted(number: int, noun: str) -> str:
@@ -69,6 +78,14 @@ def lock_facts(report: Report) -> Iterator[str]:
             yield lock.path
     if report.environment and report.environment.chosen_because:
         yield report.environment.chosen_because
+
+
+def proof_facts(report: Report) -> Iterator[str]:
+    """How many installed projects are known to be the locked files, by grade."""
+    counts = Counter(proof.grade for proof in report.proofs)
+    said = [_GRADES[grade].format(counted(counts[grade], "package")) for grade in Grade if counts[grade]]
+    if said:
+        yield f"the locked bytes: {', '.join(said)}"
 
 
 def place(finding: Finding) -> str | None:

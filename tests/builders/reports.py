@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from types import MappingProxyType
 
 from packaging.tags import Tag
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
-from driftscan.finding import Finding, Location, LockInput, Report, Severity, TargetInput
+from driftscan.finding import (
+    Evidence,
+    Finding,
+    Location,
+    LockInput,
+    Outcome,
+    Practice,
+    Report,
+    Severity,
+    Suppression,
+    TargetInput,
+)
+from driftscan.model.dependencies import Dependencies, Kind, Link, Node, Start
 from driftscan.model.image import ElfFacts, HistoryEntry, ImageConfig, LayerId, VersionNeed
 from driftscan.model.inventory import (
     CondaPackage,
@@ -29,7 +43,8 @@ from driftscan.model.inventory import (
     OsPackage,
     WheelFacts,
 )
-from driftscan.model.lock import Hash, Unchecked
+from driftscan.model.lock import Artifact, Hash, Package, PackageId, Unchecked
+from driftscan.model.proof import Grade, Proof
 from driftscan.model.target import Libc, Target
 
 SITE = "/opt/venv/lib/python3.11/site-packages"
@@ -167,6 +182,35 @@ CONDA = Environment(
 
 LOCK = LockInput(path="uv.lock", format="uv", sha256="12" * 32)
 IMAGE = TargetInput(reference="shop:1.4", source="docker", digest="sha256:" + "34" * 32, platform="linux/amd64")
+
+PACKAGES = tuple(
+    Package(
+        id=PackageId(canonicalize_name(name), version),
+        line=line,
+        artifacts=(Artifact(filename=f"{name}-{version}-py3-none-any.whl", hashes=(Hash("sha256", digest * 32),)),),
+    )
+    for name, version, line, digest in (
+        ("numpy", "2.1.3", 123, "a1"),
+        ("pandas", "2.2.3", 140, "b2"),
+        ("python-dateutil", "2.9.0.post0", 402, "c3"),
+        ("requests", "2.32.3", 410, "d4"),
+        ("shop-core", "1.0", 500, "e5"),
+    )
+)
+DEPENDENCIES = Dependencies(
+    title="uv.lock",
+    kind=Kind.LOCKED,
+    nodes=tuple(
+        Node(name=each.id.name, version=each.id.version, is_member=each.id.name == "shop-core") for each in PACKAGES
+    ),
+    links=(
+        Link(source=1, target=0, specifier=">=1.26"),
+        Link(source=1, target=2),
+        Link(source=4, target=1, marker="python_version >= '3.11'"),
+        Link(source=4, target=3),
+    ),
+    starts=(Start(target=4),),
+)
 
 MISMATCH = Finding(
     rule="DR202",
@@ -323,4 +367,105 @@ def inventory() -> Inventory:
         os_packages=(OsPackage(name="libc6", version="2.36-9+deb12u9", manager="dpkg"),),
         leftovers=(Leftover("/root/.cache/uv/wheels-v1/numpy-2.1.3.dist-info", "a cache of uv"),),
         unchecked=(Unchecked("/opt/other/bin/python", "its version is nowhere in it"),),
+    )
+
+
+def full() -> Report:
+    """All that a report can hold: two suppressed findings, practices, proofs, an inventory and the lock's graph."""
+    base = many()
+    baseline = Suppression("driftscan-baseline.json", is_baseline=True)
+    excuse = Suppression("pyproject.toml", "vendored until 2.3", "shop team", date(2027, 1, 31))
+    findings = [
+        replace(finding, suppression={2: excuse, 3: baseline}.get(position))
+        for position, finding in enumerate(base.findings)
+    ]
+    return replace(
+        base,
+        findings=tuple(findings),
+        packages=PACKAGES,
+        dependencies=DEPENDENCIES,
+        inventory=inventory(),
+        practices=(
+            Practice(number=1, title="base image pinned by digest", outcome=Outcome.PASS),
+            Practice(
+                number=4,
+                title="installed from a lock, with hashes",
+                outcome=Outcome.FAIL,
+                evidence=(
+                    Evidence("IM541", Outcome.FAIL, "history", "`pip install -U numpy` names numpy instead of a lock"),
+                    Evidence("IM543", Outcome.PASS, "layer", "/app/uv.lock is the lock that is compared"),
+                ),
+            ),
+        ),
+        proofs=(
+            Proof(name=NUMPY.name, version="2.2.0", distribution=NUMPY.path, grade=Grade.DIFFERENT),
+            Proof(name=SHOP.name, version=SHOP.version, distribution=SHOP.path, grade=Grade.UNVERIFIABLE),
+        ),
+    )
+
+
+HOSTILE = (
+    "\x1b]8;;http://evil.example/\x1b\\click\x1b]8;;\x1b\\",
+    "\x9b31mred\x85next",
+    "\u202egnp.exe\u2066",
+    "[/red][bold]",
+    "a\n::add-mask::b\r\n##vso[task.setvariable]c",
+    "%0A::error::x%25",
+    "a|b`c``d~~e",
+    "@team fixes #12, GH-7 and org/repo#3 on www.evil.example",
+    "![beacon](http://evil.example/x.png)<img src=x onerror=alert(1)>",
+    "</script><script>alert(1)</script><!--",
+    "javascript:alert(1)//\"' onmouseover=alert(1)",
+    "]]><failure/>&#0;&bomb;",
+    "{0} {{1}} [link](1)",
+    "b\udcff\udce2 \ud800",
+    "\ufffe\uffff\x00",
+    "long" * 3000,
+)
+"""Text that takes itself for more than text in one format or another."""
+
+
+def said_everywhere(text: str) -> Report:
+    """A report whose every text that an image, a lock or a Dockerfile decides is `text`."""
+    base = full()
+    made = LayerId(6, text, text)
+    finding = replace(
+        MISMATCH,
+        package=text or None,
+        message=text,
+        locked=(text,),
+        installed=(text,),
+        path=text,
+        layer=made,
+        chain=(text, text),
+        hint=text,
+        location=Location(path=text, line=3),
+    )
+    suppressed = replace(finding, suppression=Suppression(text, text, text, date(2027, 1, 31)))
+    name = NormalizedName(text)
+    distribution = replace(NUMPY, name=name, version=text, path=text, installer=text, layer=made)
+    conda = replace(CONDA.conda[0], name=text, version=text, build=text, channel=text, path=text, sha256=text)
+    environment = replace(ENVIRONMENT, path=text, distributions=(distribution,), conda=(conda,), chosen_because=text)
+    link = Link(source=0, target=1, specifier=text, marker=text)
+    nodes = (Node(name=name, version=text), Node(name=canonicalize_name("x"), version=text))
+    held = inventory()
+    return replace(
+        base,
+        locks=(replace(LOCK, path=text),),
+        target=replace(IMAGE, reference=text, platform=text),
+        environment=environment,
+        findings=(finding, replace(finding, package=None, location=None), suppressed),
+        unchecked=(Unchecked(text, text),),
+        packages=(Package(id=PackageId(name, text), path=text, line=2),),
+        dependencies=replace(DEPENDENCIES, title=text, nodes=nodes, links=(link,), starts=()),
+        inventory=replace(
+            held,
+            layers=(made,),
+            os_name=text,
+            environments=(environment,),
+            os_packages=(OsPackage(name=text, version=text, manager="dpkg"),),
+        ),
+        practices=(
+            Practice(number=1, title=text, outcome=Outcome.FAIL, evidence=(Evidence(text, Outcome.FAIL, text, text),)),
+        ),
     )
