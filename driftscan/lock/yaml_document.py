@@ -20,6 +20,9 @@ YamlValue: TypeAlias = "str | YamlList | YamlMap | None"
 _MAX_NODES = 2_000_000
 _NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 _LOADER: type[yaml.CSafeLoader | yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TOO_DEEP = f"it is nested more than {MAX_NESTING} levels deep"
+_OWN_LIMIT = "maximum nesting depth"
+"""What PyYAML says from 6.0.4 on, which reads ahead and meets a limit of its own first."""
 _TEXT_TAGS = ("tag:yaml.org,2002:str", "!")
 
 
@@ -60,6 +63,8 @@ def load_yaml(document: Document) -> YamlMap:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{document.name}:{mark.line + 1}" if mark is not None else document.name
+        if _OWN_LIMIT in (error.problem or ""):
+            raise LockError(_TOO_DEEP, where=where) from error
         raise LockError(
             f"it is not valid YAML: {error.problem or error.context}",
             where=where,
@@ -121,7 +126,7 @@ class _Builder:
         if event.tag is not None and event.tag not in ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
             raise self._error(f"it has a value of the type {event.tag}, which no lock has", event)
         if len(self._open) >= MAX_NESTING:
-            raise self._error(f"it is nested more than {MAX_NESTING} levels deep", event)
+            raise self._error(_TOO_DEEP, event)
         if self._open and isinstance(self._open[-1], YamlMap) and self._keys[-1] is None:
             raise self._error("a key of a mapping is no text", event)
         self._add(value, event)
