@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from driftscan.api.reading import read_document
-from driftscan.errors import LockError, PackageIndexError, UsageError
+from driftscan.errors import LockError, PackageIndexError, ResolveError, UsageError
 from driftscan.index.address import origin_of, shown
 from driftscan.index.releases import Releases
 from driftscan.index.settings import configured_indexes
@@ -21,7 +21,9 @@ from driftscan.lock import parse
 from driftscan.lock.document import Document
 from driftscan.lock.requirements_sources import Located
 from driftscan.model.lock import Lock, OriginKind, Unchecked
+from driftscan.model.target import Target
 from driftscan.resolve import places as resolve_places
+from driftscan.resolve.check import Checked, State, Step, audit, by_itself
 from driftscan.resolve.facts import Facts
 from driftscan.resolve.inputs import Inputs, Wanted, name_of, read_inputs
 from driftscan.resolve.locking import Plan, resolve
@@ -29,6 +31,7 @@ from driftscan.resolve.places import Place
 from driftscan.resolve.project import Chosen
 from driftscan.resolve.question import Engine
 from driftscan.resolve.record import UNIVERSAL, Record, command_line, read_record
+from driftscan.witnesses import in_words, witnesses
 
 if TYPE_CHECKING:
     from driftscan.convert.content import Made
@@ -52,7 +55,8 @@ class Options:
     python: str | None = None
     python_platform: str | None = None
     universal: bool = False
-    engine: str = "uv"
+    engine: str | None = None
+    """None: as the lock that is there was made, or uv."""
     upgrade: bool = False
     upgrade_packages: tuple[str, ...] = ()
     exclude_newer: str | None = None
@@ -163,7 +167,7 @@ def prepare(paths: Sequence[str], options: Options, warn: Callable[[str], None] 
         python=_lowest(inputs, options) if options.universal else "",
         indexes=tuple(_indexes(inputs, options)),
         folders=tuple(_folders(inputs, options)),
-        engine=_engine(options.engine),
+        engine=_engine(options.engine or record.engine.partition(" ")[0]),
         warn=warn,
     )
 
@@ -194,6 +198,100 @@ def locked(task: Task) -> Locked:
         notes=(*task.inputs.notes, *resolved.notes, *result.notes),
         unchecked=resolved.unchecked,
     )
+
+
+def check(paths: Sequence[str], options: Options, warn: Callable[[str], None] | None = None) -> Checked:
+    """Whether the lock at `options.output` is still what `paths` ask for; nothing is written.
+
+    What is not named (the target, the cutoff, the engine) is as the lock records it. Raises DriftscanError where
+    something cannot be read.
+    """
+    if options.output == STDOUT or not Path(options.output).exists():
+        where = None if options.output == STDOUT else options.output
+        raise UsageError("there is no lock to check", where=where, hint="leave --check out, and it is made")
+    task = prepare(paths, replace(options, upgrade=False), warn)
+    task, differences = _as_recorded(task)
+    old = task.previous or parse(read_document(options.output))
+    first = by_itself(task.inputs, old, task.record.inputs, [target for _, target in _examples(task, old)])
+    if differences:
+        lines = first.lines if first.state is State.STALE else ()
+        first = Step("inputs", State.STALE, (*differences, *lines))
+    return Checked(options.output, (first, *_asked(task, old, first)))
+
+
+def _as_recorded(task: Task) -> tuple[Task, tuple[str, ...]]:
+    """The task with the target and the cutoff that the lock records, and what it records other than was asked for."""
+    options, record = task.options, task.record
+    is_named = bool(options.targets or options.python or options.python_platform or options.universal)
+    differences = []
+    if is_named and record.places and record.places != task.words:
+        differences.append(f"{options.output} is for {' and '.join(record.places)}, not for {' and '.join(task.words)}")
+    if options.exclude_newer and record.inputs and task.cutoff != record.cutoff:
+        was = f"files before {record.cutoff}" if record.cutoff else "files of any time"
+        differences.append(f"{options.output} has {was}, not those before {task.cutoff}")
+    if not options.exclude_newer:
+        task = replace(task, cutoff=record.cutoff)
+    if not is_named and record.places:
+        task = _recorded_places(task)
+    return task, tuple(differences)
+
+
+def _recorded_places(task: Task) -> Task:
+    words = task.record.places
+    if words[0].startswith(UNIVERSAL):
+        python = words[0].removeprefix(UNIVERSAL).partition(" ")[0]
+        return replace(task, places=(), python=resolve_places.named(python, "linux").python)
+    found = [resolve_places.recorded(each) for each in words]
+    if None in found:
+        raise UsageError(
+            f"{words[found.index(None)]} cannot be made again from its name",
+            where=task.options.output,
+            hint="name the image that the lock is for: --for IMAGE",
+        )
+    return replace(task, places=tuple(place for place in found if place is not None))
+
+
+def _examples(task: Task, old: Lock) -> Iterator[tuple[str, Target]]:
+    if task.places:
+        yield from ((place.words, place.target) for place in task.places)
+        return
+    for target in witnesses([replace(old, requires_python=f">={task.python}")]):
+        yield in_words(target), target
+
+
+def _asked(task: Task, old: Lock, first: Step) -> Iterator[Step]:
+    """The steps that need an index."""
+    is_known = first.state is State.FINE and task.record.inputs == task.inputs.digest
+    if task.options.offline:
+        state = State.SKIPPED if is_known or first.state is State.STALE else State.OPEN
+        yield Step(
+            "resolve",
+            state,
+            ("not needed: the lock was made from these inputs" if is_known else "not done: it needs the index",),
+        )
+        yield Step("audit", State.SKIPPED, ("not done: it needs the index",))
+        return
+    with task.facts() as facts:
+        if is_known:
+            yield Step("resolve", State.SKIPPED, ("not needed: the lock was made from these inputs",))
+        else:
+            yield _resolved_again(task, old, facts)
+        yield audit(old, facts, all_files=task.record.hashes == "all")
+
+
+def _resolved_again(task: Task, old: Lock, facts: Facts) -> Step:
+    """What would change. Pins are kept as far as they can be, so what does is what the inputs ask for."""
+    from driftscan.resolve.writing import changes, write
+
+    plan = replace(task.plan(), previous=old)
+    try:
+        resolved = resolve(plan, facts)
+        result = write(plan, resolved, task.options.to, task.made(), "all", partial(_seen_from, task.options.output))
+    except (ResolveError, PackageIndexError) as error:
+        state = State.OPEN if "cannot be looked up" in error.message else State.STALE
+        return Step("resolve", state, (str(error),))
+    lines = tuple(changes(old, result.lock))
+    return Step("resolve", State.STALE, lines) if lines else Step("resolve", State.FINE, ("the same pins",))
 
 
 def _check(paths: Sequence[str], options: Options) -> None:
@@ -337,13 +435,13 @@ def _folders(inputs: Inputs, options: Options) -> Iterator[str]:
 
 
 def _engine(name: str) -> Engine:
-    if name == "uv":
-        from driftscan.resolve.uv import Uv
+    if name == "pip-tools":
+        from driftscan.resolve.piptools import PipTools
 
-        return Uv()
-    from driftscan.resolve.piptools import PipTools
+        return PipTools()
+    from driftscan.resolve.uv import Uv
 
-    return PipTools()
+    return Uv()
 
 
 def _instant(text: str, now: datetime) -> str:
@@ -384,7 +482,7 @@ def _words(files: Iterable[str], options: Options, cutoff: str | None) -> Iterat
         ("--python", (options.python,)),
         ("--python-platform", (options.python_platform,)),
         ("--exclude-newer", (cutoff,)),
-        ("--engine", (options.engine if options.engine != "uv" else None,)),
+        ("--engine", (options.engine,)),
         ("--hashes", (options.hashes if options.hashes != "all" else None,)),
     ):
         for value in values:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from pathlib import Path
 from typing import Unpack
 
@@ -9,10 +10,12 @@ import click
 
 from driftscan.api import locking
 from driftscan.cli import output
-from driftscan.cli.errors import CLEAN, INCOMPLETE, warn
+from driftscan.cli.errors import CLEAN, DRIFT, INCOMPLETE, warn
 from driftscan.cli.options import MarkerOptions, TargetOptions, marker_options, target_options
 from driftscan.errors import UsageError
 from driftscan.lock import pylock
+from driftscan.report.escape import plain
+from driftscan.resolve.check import Checked, State
 from driftscan.resolve.project import Chosen
 
 _ENGINES = ("uv", "pip-tools")
@@ -32,7 +35,8 @@ class _Options(MarkerOptions, TargetOptions):
     upgrade: bool
     upgrade_package: tuple[str, ...]
     exclude_newer: str | None
-    engine: str
+    engine: str | None
+    check: bool
     allow_builds: bool
     hashes: str
     index_url: tuple[str, ...]
@@ -57,7 +61,8 @@ class _Options(MarkerOptions, TargetOptions):
 @click.option("-U", "--upgrade", is_flag=True, help="Keep no pin of the old lock.")
 @click.option("-P", "--upgrade-package", multiple=True, metavar="NAME", help="Do not keep this one. Repeatable.")
 @click.option("--exclude-newer", metavar="TIME", help="As the index was then: 2026-11-24, an instant, or 7d ago.")
-@click.option("--engine", type=click.Choice(_ENGINES), default="uv", show_default=True, help="Who picks versions.")
+@click.option("--engine", type=click.Choice(_ENGINES), help="Who picks versions. [default: as before, or uv]")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if FILE is stale.")
 @click.option("--allow-builds", is_flag=True, help="Run the code of packages that only a build tells about.")
 @click.option("--hashes", type=click.Choice(_HASHES), default="all", show_default=True, help="Of which files.")
 @click.option("--index-url", multiple=True, metavar="URL", help="Ask this index. [default: pip's or uv's] Repeatable.")
@@ -73,15 +78,21 @@ def lock(context: click.Context, requirements: tuple[str, ...], **options: Unpac
 
     REQUIREMENTS are requirements files and pyproject.toml. Pins that FILE has are kept as long as nothing speaks
     against them. Nothing is built, and nothing in the current folder is run or obeyed. The lock is verified against
-    the index before it replaces FILE.
+    the index before it replaces FILE. --check compares FILE with its inputs, resolves again with its pins where that
+    leaves something open, and asks the index whether a pin was yanked or a hash changed.
 
     \b
     driftscan lock requirements.in
     driftscan lock requirements.in --for python-base:3.12
     driftscan lock pyproject.toml --extra web -o pylock.toml --universal
     driftscan lock requirements.in --upgrade-package flask
+    driftscan lock requirements.in --check
     """
     settings = _settings(requirements, options)
+    if options["check"]:
+        checked = locking.check(requirements, settings, warn=warn)
+        output.show(_report(checked))
+        context.exit(DRIFT if checked.is_stale else INCOMPLETE if checked.is_open else CLEAN)
     result = locking.lock(requirements, settings, warn=warn)
     if settings.output == locking.STDOUT:
         output.show(result.text)
@@ -102,6 +113,17 @@ def _tell(result: locking.Locked, path: str) -> None:
     pins = f"{result.packages} {'package' if result.packages == 1 else 'packages'}"
     where = f"locked in {path}" if path != locking.STDOUT else "locked"
     output.note(f"{pins} {where} for {' and '.join(result.words)}")
+
+
+def _report(checked: Checked) -> str:
+    """The verdict, and each step with its lines behind its name."""
+    open_steps = [step.name for step in checked.steps if step.state is State.OPEN]
+    verdict = "is stale" if checked.is_stale else "may be stale" if "resolve" in open_steps else "is up to date"
+    more = ", and could not be audited" if open_steps == ["audit"] and not checked.is_stale else ""
+    lines = [f"{checked.path} {verdict}{more}"]
+    for step in checked.steps:
+        lines += [f"{name:<9}{line}" for name, line in zip_longest((step.name,), step.lines, fillvalue="")]
+    return "".join(f"{plain(line)}\n" for line in lines)
 
 
 def _settings(paths: tuple[str, ...], options: _Options) -> locking.Options:

@@ -88,6 +88,22 @@ class Facts:
             future.cancel()
         return list(self._pool.map(partial(self.one, target=target), packages))
 
+    def releases_of(self, packages: Sequence[Package]) -> list[Release | PackageIndexError]:
+        """The releases of pins, with their files from before the cutoff; an error for what the index does not have.
+
+        Raises PackageIndexError where it cannot be asked.
+        """
+        return list(self._pool.map(self._release_of, packages))
+
+    def _release_of(self, package: Package) -> Release | PackageIndexError:
+        try:
+            release = self.releases.exact(package.id.name, _version(package))
+        except PackageIndexError as error:
+            if error.message.startswith("there is no "):
+                return error
+            raise
+        return release._replace(files=tuple(self.before(release.files)))
+
     def one(self, package: Package, target: Target) -> Fact:
         if package.id.origin.kind is OriginKind.INDEX:
             return self._indexed(package, target)
