@@ -2,7 +2,8 @@
 
 A page is Markdown (CommonMark) with the sections of `SECTIONS`, in that order. The two examples show files in fences
 that name them (```` ```toml pylock.toml ````), and in a `console` fence the command with what it finds, a line each:
-severity, code and message. `image.tar` is an image, written in YAML as what each instruction puts into it.
+severity, code and message. `image.tar` is an image, written in YAML as what each instruction puts into it, and a wheel
+is written as what an instruction installs from it.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import ZipFile, ZipInfo
 
 import yaml
 
@@ -62,6 +63,19 @@ def image(path: Path, text: str) -> Path:
             steps.append((instruction, files))
     env = [f"{name}={value}" for name, value in config.env.items()]
     return docker_archive(path, steps, Env=env, **config.commands)
+
+
+def wheel(path: Path, text: str) -> Path:
+    """Write the wheel that `text` describes: one distribution of an image, as it is before it is installed."""
+    (content,) = (_files(item) for item in [yaml.safe_load(text)])
+    info = next(name.rpartition("/")[0] for name in content if name.endswith(".dist-info/METADATA"))
+    own = {f"{info}/INSTALLER", f"{info}/RECORD"}
+    files = {name.removeprefix(f"{SITE}/"): data for name, data in content.items() if name not in own}
+    with ZipFile(path, "w") as archive:
+        for name, data in sorted(files.items()):
+            assert isinstance(data, bytes)
+            archive.writestr(ZipInfo(name), data)  # its date is always 1980, so that the hash stays
+    return path
 
 
 def _configures(instruction: str, config: _Config) -> bool:

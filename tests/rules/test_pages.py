@@ -17,7 +17,7 @@ from driftscan.report.view import View
 from driftscan.rules import RULES
 from driftscan.rules.page import FAMILIES, IMAGE, Example
 from driftscan.rules.rule import Rule
-from tests.builders.pictured import image
+from tests.builders.pictured import image, wheel
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "driftscan" / "rules" / "pages"
@@ -36,10 +36,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def said(folder: Path, example: Example, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """What the command of an example finds in its files."""
     for name, text in example.files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         if name == IMAGE:
             image(folder / name, text)
+        elif name.endswith(".whl"):
+            wheel(folder / name, text)
         else:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text)
     run([*shlex.split(example.command), "--format", "json"])
     out, err = capsys.readouterr()
