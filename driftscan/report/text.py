@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -22,6 +23,8 @@ _LIKE_FINDINGS = 4
 _MANY_PACKAGES = 4
 """Packages with the same single kind of finding that are put under one heading."""
 _LIKE_PACKAGES = 8
+_SAME_LAYER = 2
+"""Findings of one package and layer of which the layer is told once, above them."""
 _NOTES = 12
 _INSTRUCTION = 300
 """Columns of an instruction that are shown."""
@@ -68,12 +71,24 @@ class _Group:
     mixed: bool = False
 
     @property
-    def rank(self) -> int:
-        return min(finding.severity.rank for finding in self.findings)
+    def rank(self) -> tuple[int, bool, int]:
+        """The least for what is worst: the worst severity, then what is about no single package, then the number."""
+        worst = min(finding.severity.rank for finding in self.findings)
+        is_about_one = any(finding.package is not None for finding in self.findings)
+        return worst, is_about_one, -sum(finding.severity.rank == worst for finding in self.findings)
+
+    @property
+    def layer(self) -> LayerId | None:
+        """The layer that is told once for the group: that of several of its findings, where all of them have one."""
+        layers = Counter(finding.layer for finding in self.findings)
+        layer, number = layers.most_common(1)[0]
+        return None if self.mixed or None in layers or number < _SAME_LAYER else layer
 
 
 def _groups(findings: Iterable[Finding]) -> list[_Group]:
-    """Findings by package, the package with the worst one first; what is alike in many packages is told once."""
+    """Findings by package, the one with the worst findings, and most of them, first; what is alike in many packages is
+    told once.
+    """
     packages: dict[str, list[Finding]] = {}
     for finding in findings:
         packages.setdefault(about(finding), []).append(finding)
@@ -101,8 +116,12 @@ def _kind(finding: Finding) -> _Kind:
 def _group(group: _Group, view: View) -> list[str]:
     lines = wrap([Span(group.title, Style.STRONG)], view)
     ordered = sorted(group.findings, key=lambda finding: finding.severity.rank)
-    for _, alike in groupby(ordered, key=_kind if group.mixed else _context_and_details):
-        lines += _alike(list(alike), view, mixed=group.mixed)
+    blocks = [list(alike) for _, alike in groupby(ordered, key=_kind if group.mixed else _context_and_details)]
+    told = group.layer if len(blocks) > 1 else None
+    if told is not None:
+        lines += _detail(*_layer(told), view)
+    for block in blocks:
+        lines += _alike(block, view, mixed=group.mixed, told=told)
     return lines
 
 
@@ -110,8 +129,10 @@ def _context_and_details(finding: Finding) -> tuple[object, ...]:
     return finding.severity, _context(finding), _details(finding)
 
 
-def _alike(findings: Sequence[Finding], view: View, *, mixed: bool) -> list[str]:
-    """Findings that differ in their message (and place, where `mixed`), and once what they have in common."""
+def _alike(findings: Sequence[Finding], view: View, *, mixed: bool, told: LayerId | None) -> list[str]:
+    """Findings that differ in their message (and place, where `mixed`), and once what they have in common, except for
+    the layer that was `told` before.
+    """
     hang = _hang(view)
     most = _LIKE_PACKAGES if mixed else _LIKE_FINDINGS
     shown = findings if view.verbose or len(findings) <= most + 1 else findings[:most]
@@ -126,6 +147,8 @@ def _alike(findings: Sequence[Finding], view: View, *, mixed: bool) -> list[str]
     context = f" {view.separator} ".join(_context(findings[0])[: 1 if mixed else None])
     lines += wrap([Span(context, Style.FAINT)], view, first=hang, rest=hang)
     for label, text in _details(findings[0]):
+        if told is not None and (label, text) == _layer(told):
+            continue
         shared = all((label, text) in _details(finding) for finding in findings)
         lines += _detail(label, text if shared else f"e.g. {text}", view)
     return lines
@@ -167,10 +190,14 @@ def _details(finding: Finding) -> tuple[tuple[str, str], ...]:
     """Label and text: the layer with its instruction, the way out."""
     found: list[tuple[str, str]] = []
     if finding.layer:
-        found.append((f"layer {finding.layer.index}", instruction(finding.layer)))
+        found.append(_layer(finding.layer))
     if finding.hint:
         found.append(("fix", finding.hint))
     return tuple(found)
+
+
+def _layer(layer: LayerId) -> tuple[str, str]:
+    return f"layer {layer.index}", instruction(layer)
 
 
 def _notes(findings: Sequence[Finding], view: View) -> list[str]:

@@ -13,15 +13,29 @@ from driftscan.model.image import LayerId
 from driftscan.model.lock import Unchecked
 from driftscan.report import text
 from driftscan.report.view import View, columns
+from driftscan.rules import run
 from tests.builders import reports
+from tests.builders.broken import broken
+from tests.builders.comparisons import compared, lock, locked
 
 Golden = Callable[[str, str], None]
+
+
+def native() -> Report:
+    """More than twenty findings about compiled files, from the rules themselves."""
+    place = broken()
+    comparison = compared(lock(*(locked(each.name, each.version) for each in place.distributions)), place)
+    found = run(comparison, select=["NW"])
+    assert len(found) >= 20
+    return replace(reports.report(*found, matching=comparison.matching), environment=place, locked=comparison.locked)
+
 
 REPORTS = {
     "clean": reports.report(matching=45),
     "one": reports.report(reports.MISMATCH, reports.UNEXPECTED),
     "many": reports.many(),
     "alike": reports.alike(),
+    "native": native(),
     "incomplete": reports.report(matching=45, unchecked=(Unchecked("files of pyyaml", "its RECORD is damaged"),)),
 }
 SGR = re.compile(r"\x1b\[[0-9;]*m")
@@ -75,6 +89,27 @@ def test_the_worst_package_comes_first() -> None:
     warning = replace(reports.MISMATCH, package="aaa", severity=Severity.WARNING, message="a warning")
     shown = text.render(reports.report(warning, reports.MISMATCH), View())
     assert shown.index("\nnumpy\n") < shown.index("\naaa\n")
+
+
+def test_of_packages_that_are_as_bad_the_one_with_the_most_findings_comes_first() -> None:
+    other = replace(reports.MISMATCH, package="aaa", message="another")
+    more = replace(reports.MISMATCH, rule="NW305", message="more")
+    everything = replace(reports.MISMATCH, package=None, message="of no package")
+    shown = text.render(reports.report(other, reports.MISMATCH, more, everything), View())
+    titles = [line for line in shown.splitlines()[4:] if line and not line.startswith(" ")]
+    assert titles == ["uv.lock", "numpy", "aaa"]
+
+
+def test_a_layer_that_findings_of_a_package_share_is_told_once() -> None:
+    more = replace(reports.MISMATCH, rule="NW305", message="more", hint="another")
+    shown = text.render(reports.report(reports.MISMATCH, more), View())
+    assert shown.count("RUN pip install -U numpy") == 1
+    assert shown.index("layer 6") < shown.index("  error")
+    elsewhere = replace(more, rule="NW306", message="elsewhere", layer=reports.layer(9, "RUN rm"))
+    shown = text.render(reports.report(reports.MISMATCH, more, elsewhere), View())
+    assert shown.count("RUN pip install -U numpy") == shown.count("RUN rm") == 1
+    nowhere = replace(elsewhere, layer=None)
+    assert text.render(reports.report(reports.MISMATCH, more, nowhere), View()).count("RUN pip install") == 2
 
 
 @pytest.mark.parametrize(
