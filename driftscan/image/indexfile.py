@@ -4,7 +4,7 @@
         length of the columns, 8 bytes big-endian | columns in JSON | kept contents, one after the other | crowds
 
 Columns and not an object for each entry: an image has tens of thousands, most of them a path, a mode and a size.
-A crowd is its blocks in UTF-8, two slashes between them, and its numbers; crowds are never all in memory in this form.
+A crowd is its blocks in UTF-8, two slashes between them, and its facts; crowds are never all in memory in this form.
 """
 
 from __future__ import annotations
@@ -77,12 +77,17 @@ class _Columns(TypedDict):
     replaced: list[str]
     repeats: bool
     crowds: list[tuple[str, list[tuple[int, int]]]]
-    """Folder, and for each of its crowds the bytes of its blocks and of its numbers."""
+    """Folder, and for each of its crowds the bytes of its blocks and of its facts."""
     inflated: int
 
 
 def encode(layer: StoredLayer) -> bytes:
     """The bytes of a layer index; equal ones give equal bytes."""
+    return b"".join(encoded(layer))
+
+
+def encoded(layer: StoredLayer) -> list[bytes]:
+    """What `encode` gives, in pieces: those of a large layer should not be in memory twice."""
     entries = layer.index.entries.values()
     columns = {
         "paths": list(layer.index.entries),
@@ -99,7 +104,7 @@ def encode(layer: StoredLayer) -> bytes:
         "replaced": sorted(layer.index.replaced),
         "repeats": layer.index.repeats,
         "crowds": [
-            (folder, [(len(_blocks(crowd)), len(crowd.numbers)) for crowd in crowds])
+            (folder, [(len(_blocks(crowd)), len(crowd.facts)) for crowd in crowds])
             for folder, crowds in layer.index.crowds.items()
         ],
         "inflated": layer.inflated,
@@ -109,9 +114,12 @@ def encode(layer: StoredLayer) -> bytes:
     parts = [packer.compress(len(header).to_bytes(_LENGTH, "big") + header)]
     parts += (packer.compress(entry.content) for entry in entries if entry.content is not None)
     for crowds in layer.index.crowds.values():
-        parts += (packer.compress(part) for crowd in crowds for part in (_blocks(crowd), crowd.numbers))
-    packed = b"".join((*parts, packer.flush()))
-    return b"".join((_MAGIC, hashlib.sha256(packed).digest(), packed))
+        parts += (packer.compress(part) for crowd in crowds for part in (_blocks(crowd), crowd.facts))
+    parts.append(packer.flush())
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return [_MAGIC, digest.digest(), *parts]
 
 
 def decode(data: bytes) -> StoredLayer | None:
@@ -146,9 +154,9 @@ def _blocks(crowd: Crowd) -> bytes:
     return _BETWEEN.join(crowd.blocks).encode("utf-8", "surrogatepass")
 
 
-def _crowd(body: zstandard.ZstdDecompressionReader, blocks: int, numbers: int) -> Crowd:
+def _crowd(body: zstandard.ZstdDecompressionReader, blocks: int, facts: int) -> Crowd:
     names = _take(body, blocks).decode("utf-8", "surrogatepass").split(_BETWEEN)
-    return Crowd(tuple(block.partition("/")[0] for block in names), tuple(names), _take(body, numbers))
+    return Crowd(tuple(block.partition("/")[0] for block in names), tuple(names), _take(body, facts))
 
 
 def _entries(columns: _Columns, contents: bytes) -> Sequence[Entry]:

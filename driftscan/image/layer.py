@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 
 from driftscan import elf
@@ -11,6 +11,7 @@ from driftscan.errors import ImageError
 from driftscan.image.buffer import Buffer
 from driftscan.image.limits import Limits
 from driftscan.image.tarheader import Header, Headers
+from driftscan.model.crowd import Crowd, is_plain
 from driftscan.model.image import ElfFacts, Entry, EntryKind, Keep, LayerIndex, Wants
 
 _WHITEOUT = ".wh."
@@ -27,6 +28,8 @@ _KINDS = {
 }
 _ELF_MAGIC = b"\x7fELF"
 _ALIKE = 1 << 16
+CROWDED = 1 << 16
+"""Files of which no more is kept than a digest that have an entry each; more of them go into crowds."""
 
 
 def read_layer(pieces: Iterator[bytes], wants: Wants, limits: Limits) -> LayerIndex:
@@ -36,7 +39,15 @@ def read_layer(pieces: Iterator[bytes], wants: Wants, limits: Limits) -> LayerIn
     """
     reader = _LayerReader(Buffer(pieces), wants, limits)
     reader.run()
-    return LayerIndex(entries=reader.entries, whiteouts=frozenset(reader.whiteouts), opaque=frozenset(reader.opaque))
+    return LayerIndex(
+        entries=reader.entries,
+        whiteouts=frozenset(reader.whiteouts),
+        opaque=frozenset(reader.opaque),
+        crowds=reader.crowds.by_folder,
+        late=frozenset(reader.late),
+        replaced=frozenset(reader.replaced),
+        repeats=reader.repeats,
+    )
 
 
 class _LayerReader:
@@ -47,7 +58,15 @@ class _LayerReader:
         self._buffer = buffer
         self._wants = wants
         self._limits = limits
+        self.crowds = _Crowds()
+        self.late: set[str] = set()
+        self.replaced: set[str] = set()
+        self.repeats = False
         self._folders: set[str] = set()
+        self._implicit = 0
+        self._late: set[str] = set()
+        self._replaced = 0
+        self._plain_entries = 0
         self._alike: dict[tuple[int, int], Entry] = {}
         self._names = 0
 
@@ -79,24 +98,128 @@ class _LayerReader:
             raise ImageError(f"its type {chr(header.flag)!r} is none that a container runtime unpacks")
         if not path and kind is not EntryKind.DIRECTORY:
             raise ImageError("it puts something other than a directory in the place of the root")
-        self._count(path, parent)
+        self._note_folders(parent)
         entry = self._entry(path, kind, header)
-        # Last one wins, and what comes later must see it in its new place of the order.
-        self.entries.pop(path, None)
+        if path in self._folders:
+            self._replace_folder(path, entry)
+        elif path in self.entries:
+            self._replace(path, entry)
+        elif kind is EntryKind.DIRECTORY and self.crowds.find(path) is not None:
+            self.whiteouts.add(path)
         self.entries[path] = entry
+        self._count(path, entry)
 
-    def _count(self, path: str, parent: str) -> None:
-        """Count the length of all paths that come into being, also of directories without an entry of their own."""
-        self._names += len(path)
-        while parent and parent not in self.entries and parent not in self._folders:
+    def _note_folders(self, parent: str) -> None:
+        """Note the directories above an entry; they come into being even if no entry of their own speaks of them."""
+        while parent and parent not in self._folders:
+            if parent not in self.entries:
+                if self.crowds.find(parent) is not None:
+                    raise ImageError(f"it is below {parent!r}, which is a file of the same layer")
+                self._implicit += 1
+                self._names += len(parent)
             self._folders.add(parent)
-            self._names += len(parent)
             parent = parent.rpartition("/")[0]
-        count = len(self.entries) + len(self._folders)
-        if count > self._limits.layer_entries:
-            self._limits.check("layer_entries", count, "the number of entries")
+
+    def _count(self, path: str, entry: Entry) -> None:
+        """Hold what is kept to the limits; plain files count until they are in a crowd, where they take little."""
+        self._names += len(path)
+        if is_plain(entry):
+            self._plain_entries += 1
+            if self._plain_entries >= CROWDED:
+                self._crowd()
+        held = len(self.entries) + self._implicit
+        if held > self._limits.held_entries:
+            self._limits.check("held_entries", held, "the number of entries other than plain files")
         if self._names > self._limits.names:
             self._limits.check("names", self._names, "the length of all paths together")
+
+    def _crowd(self) -> None:
+        """Move the plain files, if nothing is below them, out of the entries."""
+        held: dict[str, Entry] = {}
+        groups: dict[str, dict[str, Entry]] = {}
+        for path, entry in self.entries.items():
+            folder, _, name = path.rpartition("/")
+            if (
+                not is_plain(entry)
+                or path in self._folders
+                or (folder not in groups and not self._is_settled(folder, held))
+            ):
+                held[path] = entry
+            else:
+                groups.setdefault(folder, {})[name] = entry
+                self._names -= len(path) - len(name)
+        self.entries = held
+        self._plain_entries = 0
+        for folder, files in groups.items():
+            self.crowds.add(folder, Crowd.of(files))
+
+    def _is_settled(self, folder: str, before: Mapping[str, Entry]) -> bool:
+        """Whether files of `folder` may leave the order of the entries, of which those in `before` came earlier.
+
+        Directories above them that got their entry later are noted as late.
+        """
+        while folder:
+            if folder not in before and (above := self.entries.get(folder)) is not None:
+                if above.kind is not EntryKind.DIRECTORY:
+                    return False
+                self.late.add(folder)
+            folder = folder.rpartition("/")[0]
+        return True
+
+    def _replace(self, path: str, entry: Entry) -> None:
+        """Make way for an entry whose path this layer has had before: the last one wins.
+
+        What comes later must see it in its new place of the order.
+        """
+        old = self._repeated(path)
+        if old.kind in (EntryKind.DIRECTORY, EntryKind.SYMLINK):
+            self.replaced.add(path)
+        elif entry.kind is EntryKind.DIRECTORY:
+            # What took its place before has removed a directory of a lower layer.
+            self.whiteouts.add(path)
+        del self.entries[path]
+
+    def _replace_folder(self, path: str, entry: Entry) -> None:
+        """Make way for an entry at a path below which this layer has put others before.
+
+        A directory stays in its place of the order, so that what is below it comes after it. Where it was implicit, a
+        lower layer may have a link there through which those others went elsewhere, which only the merge can tell.
+        """
+        if path not in self.entries:
+            self._late.add(path)
+            if path in self.crowds.folders:
+                self.late.add(path)
+            if entry.kind is not EntryKind.DIRECTORY:
+                self.crowds.remove(path)
+        elif self._repeated(path).kind is not EntryKind.DIRECTORY:
+            raise ImageError("it replaces what the same layer has put files below")
+        elif entry.kind is not EntryKind.DIRECTORY:
+            self._replaced += 1
+            self._limits.check("replaced_folders", self._replaced, "the number of directories that are replaced again")
+            self.crowds.remove(path)
+            self._empty(path)
+
+    def _repeated(self, path: str) -> Entry:
+        """The entry that this layer had at `path` before."""
+        self.repeats = True
+        above = path
+        while self._late and (above := above.rpartition("/")[0]):
+            if above in self._late:
+                raise ImageError(f"it comes again, and {above!r} came in between")
+        return self.entries[path]
+
+    def _empty(self, folder: str) -> None:
+        """Forget what was put into a directory since it has an entry."""
+        below = f"{folder}/"
+        kept: dict[str, Entry] = {}
+        before = False
+        for path, entry in self.entries.items():
+            if not path.startswith(below) or folder not in kept:
+                kept[path] = entry
+                before = before or path.startswith(below)
+        self.entries = kept
+        if not before:
+            self._folders = {path for path in self._folders if path != folder and not path.startswith(below)}
 
     def _whiteout(self, parent: str, name: str) -> None:
         if name == _OPAQUE:
@@ -117,7 +240,7 @@ class _LayerReader:
             return Entry(kind, header.mode, target=header.link.decode("utf-8", "surrogateescape"))
         if kind is EntryKind.HARDLINK:
             target = _path(header.link, self._limits)
-            linked = self.entries.get(target)
+            linked = self.entries.get(target) or self.crowds.find(target)
             if linked is None:
                 return Entry(kind, header.mode, target=target)
             if linked.kind is EntryKind.DIRECTORY:
@@ -161,6 +284,37 @@ class _LayerReader:
             data = b"".join(kept)
             content = keep.reduce(data) if keep.reduce is not None else data
         return digest.hexdigest() if digest else None, content, capture.facts() if capture is not None else None
+
+
+class _Crowds:
+    """The crowds of one layer. `folders` are the directories that have some and those above, with what is in them."""
+
+    def __init__(self) -> None:
+        self.by_folder: dict[str, tuple[Crowd, ...]] = {}
+        self.folders: dict[str, list[str]] = {}
+
+    def add(self, folder: str, crowd: Crowd) -> None:
+        self.by_folder[folder] = (crowd, *self.by_folder.get(folder, ()))
+        below: list[str] = []
+        while folder and folder not in self.folders:
+            self.folders[folder] = below
+            below = [folder]
+            folder = folder.rpartition("/")[0]
+        if folder:
+            self.folders[folder] += below
+
+    def find(self, path: str) -> Entry | None:
+        folder, _, name = path.rpartition("/")
+        found = (crowd.get(name) for crowd in self.by_folder.get(folder, ()))
+        return next((entry for entry in found if entry is not None), None)
+
+    def remove(self, folder: str) -> None:
+        """Forget the crowds in and below a directory that is replaced."""
+        pending = [folder]
+        while pending:
+            folder = pending.pop()
+            pending += self.folders.pop(folder, ())
+            self.by_folder.pop(folder, None)
 
 
 def _path(name: bytes, limits: Limits) -> str:

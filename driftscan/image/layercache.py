@@ -14,14 +14,14 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from zstandard import ZstdError
 
-from driftscan.image.indexfile import SCHEMA, StoredLayer, decode, encode
+from driftscan.image.indexfile import SCHEMA, StoredLayer, decode, encoded
 
 _DIFF_ID = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
 _NAME = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -69,12 +69,12 @@ class LayerCache:
         path = self._path(diff_id)
         if path is None or path.exists():
             return
-        data = encode(layer)
-        if len(data) > _MOST:
+        pieces = encoded(layer)
+        if sum(map(len, pieces)) > _MOST:
             return
         with suppress(OSError):
             self._layers.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _publish(data, path)
+            _publish(pieces, path)
 
     def trim(self) -> None:
         """Remove what was not used for longest, until the cache is within its limit."""
@@ -152,11 +152,11 @@ def _read(path: Path) -> bytes:
         return file.read(_MOST + 1)
 
 
-def _publish(data: bytes, path: Path) -> None:
+def _publish(pieces: Iterable[bytes], path: Path) -> None:
     descriptor, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)

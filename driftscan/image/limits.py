@@ -22,12 +22,18 @@ class Limits:
     """One layer, inflated."""
     image_size: int = 64 * GIB
     """All layers of an image, inflated."""
-    layer_entries: int = 2_000_000
+    layer_entries: int = 5_000_000
+    """Entries of one layer, whatever they are; most take their name and some fifty bytes."""
+    held_entries: int = 1_000_000
+    """Entries of one layer that need objects of their own: all but files of which no more is kept than a digest."""
+    replaced_folders: int = 100
+    """Directories that one layer fills, and then puts something else in the place of."""
     header: int = MIB
     """All extension headers before one entry: PAX records, GNU long names."""
     path: int = 4096
     names: int = 256 * MIB
-    """All paths of a layer together, with those of directories that only other paths speak of."""
+    """All paths of a layer together, with those of directories that only other paths speak of. Of most plain
+    files only the last component counts."""
     elf: int = 32 * MIB
     """Of a larger ELF file only some segments are looked at."""
     zstd_window: int = 128 * MIB

@@ -68,7 +68,7 @@ def _cached(cache: LayerCache | None, diff_ids: tuple[str, ...], meter: _Meter) 
     for diff_id in dict.fromkeys(diff_ids):
         if (layer := cache.get(diff_id)) is not None:
             meter.limits.check("layer_size", layer.inflated, "the layer, inflated,", meter.reference)
-            meter.limits.check("layer_entries", len(layer.index.entries), "the number of entries", meter.reference)
+            meter.limits.check("layer_entries", layer.index.count, "the number of entries", meter.reference)
             meter.inflate(layer.inflated)
             meter.finish()
             known[diff_id] = layer.index

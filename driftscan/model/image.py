@@ -12,7 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from driftscan.model.crowd import Crowd
 
 
 class EntryKind(IntEnum):
@@ -124,11 +127,26 @@ class LayerIndex:
     """What one layer holds: entries by path, plain whiteouts (the paths they remove) and opaque directories.
 
     Whiteouts and opaque marks apply to lower layers only, whatever their order within this one.
+
+    Of a layer with very many files, most of those without content and ELF facts are in `crowds` instead of `entries`,
+    by folder, later crowds of a folder before earlier ones. An entry of the same path came after them. `late` are the
+    paths that got their entry only after files below them had gone into a crowd. `replaced` are those where a symlink
+    or a directory was replaced by something else: what was put through it in between went where only that would tell.
+    `repeats` says that some path came twice.
     """
 
     entries: Mapping[str, Entry]
     whiteouts: frozenset[str] = frozenset()
     opaque: frozenset[str] = frozenset()
+    crowds: Mapping[str, tuple[Crowd, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    late: frozenset[str] = frozenset()
+    replaced: frozenset[str] = frozenset()
+    repeats: bool = False
+
+    @property
+    def count(self) -> int:
+        """Number of entries, those in crowds included."""
+        return len(self.entries) + sum(len(crowd) for crowds in self.crowds.values() for crowd in crowds)
 
 
 class HistoryEntry(NamedTuple):

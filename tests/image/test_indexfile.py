@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import driftscan
 from driftscan.image.indexfile import SCHEMA, StoredLayer, decode, encode
+from driftscan.model.crowd import Crowd
 from driftscan.model.image import ElfFacts, Entry, EntryKind, LayerIndex, SymbolFacts, VersionNeed
 
 SOURCES = (
@@ -23,6 +24,7 @@ SOURCES = (
     "image/layer.py",
     "inventory/probes.py",
     "inventory/wanted.py",
+    "model/crowd.py",
     "model/image.py",
 )
 SEEN = Path(__file__).parent.parent / "data" / "layer-index-schema.txt"
@@ -57,6 +59,12 @@ ENTRIES = st.builds(
     st.none() | st.binary(max_size=40),
     st.none() | ELF,
 )
+CROWDS = st.dictionaries(
+    NAMES.filter(lambda name: "/" not in name),
+    st.builds(Entry, st.just(EntryKind.FILE), st.integers(0, 0o7777), st.integers(0, 2**62), sha256=DIGESTS),
+    min_size=1,
+    max_size=5,
+).map(Crowd.of)
 LAYERS = st.builds(
     StoredLayer,
     st.builds(
@@ -64,6 +72,10 @@ LAYERS = st.builds(
         entries=st.dictionaries(st.just("") | NAMES, ENTRIES, max_size=8),
         whiteouts=st.frozensets(NAMES, max_size=3),
         opaque=st.frozensets(NAMES, max_size=3),
+        crowds=st.dictionaries(NAMES, st.lists(CROWDS, min_size=1, max_size=2).map(tuple), max_size=2),
+        late=st.frozensets(NAMES, max_size=2),
+        replaced=st.frozensets(NAMES, max_size=2),
+        repeats=st.booleans(),
     ),
     st.integers(0, 2**40),
 )
