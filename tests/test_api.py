@@ -8,7 +8,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from driftscan.api import scanning
-from driftscan.api.reading import is_lock, read_document
+from driftscan.reading import is_lock, read_document
 from driftscan.api.request import resolved
 from driftscan.api.scanning import default_environment
 from driftscan.errors import ImageError, LockError, UsageError

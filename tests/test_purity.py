@@ -16,7 +16,7 @@ from driftscan import image, lock, report
 from driftscan.report import explanations, graphs
 
 PACKAGE = Path(driftscan.__file__).parent
-IMPURE = {"api", "cli", "image", "index", "resolve", "store.py", "__init__.py", "__main__.py"}
+IMPURE = {"api", "cli", "image", "index", "reading.py", "resolve", "store.py", "__init__.py", "__main__.py"}
 BANNED_MODULES = {
     "click",
     "http",

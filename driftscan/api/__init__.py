@@ -16,7 +16,7 @@ from driftscan import rules
 from driftscan.api import checking, linting
 from driftscan.api import request as requests
 from driftscan.api.checking import lock_input
-from driftscan.api.reading import read_document
+from driftscan.reading import read_document
 from driftscan.api.scanning import Progress, default_environment, described, open_target, take_inventory
 from driftscan.compare import Comparison
 from driftscan.compare import compare as join

@@ -10,7 +10,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from driftscan import lock as lock_formats
 from driftscan.api import request as requests
-from driftscan.api.reading import is_lock, read_document
+from driftscan.reading import is_lock, read_document
 from driftscan.api.scanning import default_environment, open_target, take_inventory
 from driftscan.errors import UsageError
 from driftscan.graph import DependencyGraph

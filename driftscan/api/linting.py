@@ -12,7 +12,7 @@ from driftscan import lock as lock_formats
 from driftscan import practices, rules
 from driftscan.api import request as requests
 from driftscan.api.checking import lock_input
-from driftscan.api.reading import read_document
+from driftscan.reading import read_document
 from driftscan.api.scanning import LIMITS, Progress, described, open_target, take_inventory
 from driftscan.compare import Comparison
 from driftscan.compare import compare as join

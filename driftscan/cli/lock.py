@@ -8,13 +8,14 @@ from typing import Unpack
 
 import click
 
-from driftscan.api import locking
 from driftscan.cli import output
 from driftscan.cli.errors import CLEAN, DRIFT, INCOMPLETE, warn
 from driftscan.cli.options import MarkerOptions, TargetOptions, marker_options, target_options
 from driftscan.errors import UsageError
 from driftscan.lock import pylock
+from driftscan.model.target import Target
 from driftscan.report.escape import plain
+from driftscan.resolve import session
 from driftscan.resolve.check import Checked, State
 from driftscan.resolve.project import Chosen
 
@@ -90,11 +91,11 @@ def lock(context: click.Context, requirements: tuple[str, ...], **options: Unpac
     """
     settings = _settings(requirements, options)
     if options["check"]:
-        checked = locking.check(requirements, settings, warn=warn)
+        checked = session.check(requirements, settings, locate=_located, warn=warn)
         output.show(_report(checked))
         context.exit(DRIFT if checked.is_stale else INCOMPLETE if checked.is_open else CLEAN)
-    result = locking.lock(requirements, settings, warn=warn)
-    if settings.output == locking.STDOUT:
+    result = session.lock(requirements, settings, locate=_located, warn=warn)
+    if settings.output == session.STDOUT:
         output.show(result.text)
     else:
         output.replace(result.text, settings.output)
@@ -105,13 +106,20 @@ def lock(context: click.Context, requirements: tuple[str, ...], **options: Unpac
     context.exit(INCOMPLETE if result.unchecked else CLEAN)
 
 
-def _tell(result: locking.Locked, path: str) -> None:
+def _located(reference: str, options: session.Options) -> Target:
+    # What reads images takes longer to import than most locks take to make.
+    from driftscan.api.locking import located
+
+    return located(reference, options)
+
+
+def _tell(result: session.Locked, path: str) -> None:
     for note in result.notes:
         output.note(note)
     for line in result.changes:
         output.note(line)
     pins = f"{result.packages} {'package' if result.packages == 1 else 'packages'}"
-    where = f"locked in {path}" if path != locking.STDOUT else "locked"
+    where = f"locked in {path}" if path != session.STDOUT else "locked"
     output.note(f"{pins} {where} for {' and '.join(result.words)}")
 
 
@@ -126,11 +134,11 @@ def _report(checked: Checked) -> str:
     return "".join(f"{plain(line)}\n" for line in lines)
 
 
-def _settings(paths: tuple[str, ...], options: _Options) -> locking.Options:
+def _settings(paths: tuple[str, ...], options: _Options) -> session.Options:
     place = options["output"] or _default(paths)
-    return locking.Options(
+    return session.Options(
         output=place,
-        to=options["to"] or ("pylock" if place != locking.STDOUT and pylock.matches(place, b"") else "requirements"),
+        to=options["to"] or ("pylock" if place != session.STDOUT and pylock.matches(place, b"") else "requirements"),
         constraints=options["constraint"],
         chosen=Chosen(options["extra"], options["all_extras"], options["group"]),
         targets=options["target"],

@@ -1,0 +1,494 @@
+"""Loose requirements to a lock: files read, targets found, indexes chosen, and the result as text."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from driftscan.errors import LockError, PackageIndexError, ResolveError, UsageError
+from driftscan.index.address import origin_of, shown
+from driftscan.index.releases import Releases
+from driftscan.index.settings import configured_indexes
+from driftscan.index.transport import Web
+from driftscan.lock import parse
+from driftscan.lock.document import Document
+from driftscan.lock.requirements_sources import Located
+from driftscan.model.lock import Lock, OriginKind, Unchecked
+from driftscan.model.target import Target
+from driftscan.reading import read_document
+from driftscan.resolve import places as resolve_places
+from driftscan.resolve.check import Checked, State, Step, audit, by_itself
+from driftscan.resolve.facts import Facts
+from driftscan.resolve.inputs import Inputs, Wanted, name_of, read_inputs
+from driftscan.resolve.locking import Plan, resolve
+from driftscan.resolve.places import Place
+from driftscan.resolve.project import Chosen
+from driftscan.resolve.question import Engine
+from driftscan.resolve.record import UNIVERSAL, Record, command_line, read_record
+from driftscan.witnesses import in_words, witnesses
+
+if TYPE_CHECKING:
+    from driftscan.convert.content import Made
+
+STDOUT = "-"
+_DAYS = re.compile(r"(?:P?(\d{1,5})\s*(?:d|D|days?))")
+_LOWEST = re.compile(r">=\s*(3\.\d{1,2}(?:\.\d{1,3})?)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to lock. `targets` are image references; `output` a path, `-` for none; the rest is as the command has it."""
+
+    output: str = STDOUT
+    to: str = "requirements"
+    constraints: tuple[str, ...] = ()
+    chosen: Chosen = Chosen()  # noqa: RUF009  # immutable
+    targets: tuple[str, ...] = ()
+    environment: str | None = None
+    platform: str | None = None
+    python: str | None = None
+    python_platform: str | None = None
+    universal: bool = False
+    engine: str | None = None
+    """None: as the lock that is there was made, or uv."""
+    upgrade: bool = False
+    upgrade_packages: tuple[str, ...] = ()
+    exclude_newer: str | None = None
+    allow_builds: bool = False
+    hashes: str = "all"
+    index_urls: tuple[str, ...] = ()
+    extra_index_urls: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    no_index: bool = False
+    offline: bool = False
+    cache: bool = True
+
+
+Locate: TypeAlias = Callable[[str, Options], Target]
+"""Finds the target of the Python in the image that a reference names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """A lock as text. `changes` are lines on what is different from the lock that was there before."""
+
+    text: str
+    packages: int
+    words: tuple[str, ...]
+    changes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    unchecked: tuple[Unchecked, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Everything that was read before anything is asked for."""
+
+    options: Options
+    inputs: Inputs
+    previous: Lock | None
+    record: Record
+    cutoff: str | None
+    places: tuple[Place, ...]
+    python: str
+    indexes: tuple[str, ...]
+    folders: tuple[str, ...]
+    engine: Engine
+    warn: Callable[[str], None] | None = field(default=None)
+
+    def plan(self) -> Plan:
+        pinned = frozenset(map(name_of, self.options.upgrade_packages))
+        return Plan(
+            inputs=self.inputs,
+            engine=self.engine,
+            places=self.places,
+            python=self.python,
+            indexes=self.indexes,
+            folders=self.folders,
+            cutoff=self.cutoff,
+            previous=None if self.options.upgrade else self.previous,
+            upgraded=pinned,
+            allow_builds=self.options.allow_builds,
+        )
+
+    def facts(self) -> Facts:
+        for url in self.indexes:
+            origin = origin_of(url)
+            if self.warn is not None and origin.scheme == "http" and not origin.is_loopback:
+                self.warn(f"{shown(url)} is not secured by TLS: whoever stands in between can change what it says")
+        web = Web([*self.indexes, *(url for url in self.folders if "://" in url)])
+        cutoff = datetime.fromisoformat(self.cutoff) if self.cutoff is not None else None
+        return Facts(web, Releases(web, self.indexes, self.folders), cutoff=cutoff)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the lock is for, as it records it."""
+        return tuple(place.words for place in self.places) or (f"{UNIVERSAL}{self.python} and newer",)
+
+    def made(self) -> Made:
+        record = Record(
+            inputs=self.inputs.digest,
+            places=self.words,
+            cutoff=self.cutoff,
+            engine=f"{self.engine.name} {self.engine.version}",
+            hashes=self.options.hashes,
+        )
+        return record.made(command_line([*_words(self.inputs.files, self.options, self.cutoff)]))
+
+
+def prepare(paths: Sequence[str], options: Options, locate: Locate, warn: Callable[[str], None] | None = None) -> Task:
+    """Read what is to be locked and what was locked before, and find out for what and from where.
+
+    Raises DriftscanError where a file cannot be read or the options make no sense.
+    """
+    if not paths:
+        raise UsageError("requirements are needed", hint="driftscan lock requirements.in")
+    _check(paths, options)
+    documents = [read_document(path) for path in paths]
+    upgrades = [text for text in options.upgrade_packages if re.search(r"[<>=!~@]", text)]
+    inputs = read_inputs(
+        documents,
+        [read_document(path) for path in options.constraints],
+        chosen=options.chosen,
+        allow_builds=options.allow_builds,
+        upgrades=upgrades,
+    )
+    old = _previous(options)
+    record = read_record(old) if old is not None else Record()
+    return Task(
+        options=options,
+        inputs=_absolute(inputs),
+        previous=parse(old) if old is not None and not options.upgrade else None,
+        record=record,
+        cutoff=_instant(options.exclude_newer, datetime.now(UTC)) if options.exclude_newer else None,
+        places=() if options.universal else tuple(_places(options, locate)),
+        python=_lowest(inputs, options) if options.universal else "",
+        indexes=tuple(_indexes(inputs, options)),
+        folders=tuple(_folders(inputs, options)),
+        engine=_engine(options.engine or record.engine.partition(" ")[0]),
+        warn=warn,
+    )
+
+
+def lock(
+    paths: Sequence[str], options: Options, *, locate: Locate, warn: Callable[[str], None] | None = None
+) -> Locked:
+    """The lock of the requirements files and projects at `paths`.
+
+    Nothing is written. `locate` finds the targets of images, `warn` is told of indexes that are not secured. Raises
+    ResolveError, with file and line, where nothing satisfies the requirements or what does may not be used;
+    DriftscanError where something cannot be read.
+    """
+    if options.offline:
+        raise UsageError("nothing can be resolved offline", hint="--check --offline compares the lock with its inputs")
+    return locked(prepare(paths, options, locate, warn))
+
+
+def locked(task: Task) -> Locked:
+    with task.facts() as facts:
+        resolved = resolve(task.plan(), facts)
+    from driftscan.resolve.writing import changes, write
+
+    options = task.options
+    result = write(task.plan(), resolved, options.to, task.made(), options.hashes, partial(_seen_from, options.output))
+    return Locked(
+        text=result.text,
+        packages=len(result.lock.packages),
+        words=tuple(place.asked or place.words for place in task.places) or task.words,
+        changes=tuple(changes(task.previous or _before(options), result.lock)),
+        notes=(*task.inputs.notes, *resolved.notes, *result.notes),
+        unchecked=resolved.unchecked,
+    )
+
+
+def check(
+    paths: Sequence[str], options: Options, *, locate: Locate, warn: Callable[[str], None] | None = None
+) -> Checked:
+    """Whether the lock at `options.output` is still what `paths` ask for; nothing is written.
+
+    What is not named (the target, the cutoff, the engine) is as the lock records it. Raises DriftscanError where
+    something cannot be read.
+    """
+    if options.output == STDOUT or not Path(options.output).exists():
+        where = None if options.output == STDOUT else options.output
+        raise UsageError("there is no lock to check", where=where, hint="leave --check out, and it is made")
+    task = prepare(paths, replace(options, upgrade=False), locate, warn)
+    task, differences = _as_recorded(task)
+    old = task.previous or parse(read_document(options.output))
+    first = by_itself(task.inputs, old, task.record.inputs, [target for _, target in _examples(task, old)])
+    if differences:
+        lines = first.lines if first.state is State.STALE else ()
+        first = Step("inputs", State.STALE, (*differences, *lines))
+    return Checked(options.output, (first, *_asked(task, old, first)))
+
+
+def _as_recorded(task: Task) -> tuple[Task, tuple[str, ...]]:
+    """The task with the target and the cutoff that the lock records, and what it records other than was asked for."""
+    options, record = task.options, task.record
+    is_named = bool(options.targets or options.python or options.python_platform or options.universal)
+    differences = []
+    if is_named and record.places and record.places != task.words:
+        differences.append(f"{options.output} is for {' and '.join(record.places)}, not for {' and '.join(task.words)}")
+    if options.exclude_newer and record.inputs and task.cutoff != record.cutoff:
+        was = f"files before {record.cutoff}" if record.cutoff else "files of any time"
+        differences.append(f"{options.output} has {was}, not those before {task.cutoff}")
+    if not options.exclude_newer:
+        task = replace(task, cutoff=record.cutoff)
+    if not is_named and record.places:
+        task = _recorded_places(task)
+    return task, tuple(differences)
+
+
+def _recorded_places(task: Task) -> Task:
+    words = task.record.places
+    if words[0].startswith(UNIVERSAL):
+        python = words[0].removeprefix(UNIVERSAL).partition(" ")[0]
+        return replace(task, places=(), python=resolve_places.named(python, "linux").python)
+    found = [resolve_places.recorded(each) for each in words]
+    if None in found:
+        raise UsageError(
+            f"{words[found.index(None)]} cannot be made again from its name",
+            where=task.options.output,
+            hint="name the image that the lock is for: --for IMAGE",
+        )
+    return replace(task, places=tuple(place for place in found if place is not None))
+
+
+def _examples(task: Task, old: Lock) -> Iterator[tuple[str, Target]]:
+    if task.places:
+        yield from ((place.words, place.target) for place in task.places)
+        return
+    for target in witnesses([replace(old, requires_python=f">={task.python}")]):
+        yield in_words(target), target
+
+
+def _asked(task: Task, old: Lock, first: Step) -> Iterator[Step]:
+    """The steps that need an index."""
+    is_known = first.state is State.FINE and task.record.inputs == task.inputs.digest
+    if task.options.offline:
+        state = State.SKIPPED if is_known or first.state is State.STALE else State.OPEN
+        yield Step(
+            "resolve",
+            state,
+            ("not needed: the lock was made from these inputs" if is_known else "not done: it needs the index",),
+        )
+        yield Step("audit", State.SKIPPED, ("not done: it needs the index",))
+        return
+    with task.facts() as facts:
+        if is_known:
+            yield Step("resolve", State.SKIPPED, ("not needed: the lock was made from these inputs",))
+        else:
+            yield _resolved_again(task, old, facts)
+        yield audit(old, facts, all_files=task.record.hashes == "all")
+
+
+def _resolved_again(task: Task, old: Lock, facts: Facts) -> Step:
+    """What would change. Pins are kept as far as they can be, so what does is what the inputs ask for."""
+    from driftscan.resolve.writing import changes, write
+
+    plan = replace(task.plan(), previous=old)
+    try:
+        resolved = resolve(plan, facts)
+        result = write(plan, resolved, task.options.to, task.made(), "all", partial(_seen_from, task.options.output))
+    except (ResolveError, PackageIndexError) as error:
+        state = State.OPEN if "cannot be looked up" in error.message else State.STALE
+        return Step("resolve", state, (str(error),))
+    lines = tuple(changes(old, result.lock))
+    return Step("resolve", State.STALE, lines) if lines else Step("resolve", State.FINE, ("the same pins",))
+
+
+def _check(paths: Sequence[str], options: Options) -> None:
+    named = [
+        name for name, value in (("--for", options.targets), ("--python-platform", options.python_platform)) if value
+    ]
+    if options.universal and named:
+        raise UsageError(
+            f"a universal lock is for all platforms, and {named[0]} names one", hint="leave one of them out"
+        )
+    if options.targets and (options.python or options.python_platform):
+        raise UsageError("an image says itself which Python and platform it has", hint="leave --python or --for out")
+    if options.output == STDOUT:
+        return
+    output = Path(options.output)
+    if not output.parent.is_dir():
+        raise UsageError(f"there is no folder {output.parent}")
+    for path in (*paths, *options.constraints):
+        if output.exists() and Path(path).exists() and output.samefile(path):
+            raise UsageError(
+                f"{path} would be replaced by what is made from it", hint="name another file with -o, or rename it"
+            )
+
+
+def _previous(options: Options) -> Document | None:
+    """The lock that is there, as far as somebody may want to keep something of it."""
+    if options.output == STDOUT or not Path(options.output).exists():
+        return None
+    return read_document(options.output)
+
+
+def _before(options: Options) -> Lock | None:
+    try:
+        old = _previous(options)
+        return parse(old) if old is not None else None
+    except LockError:
+        return None
+
+
+def _absolute(inputs: Inputs) -> Inputs:
+    """Engines work elsewhere, so paths of archives are made absolute, as seen from the file that has them."""
+
+    def settled(wanted: Wanted) -> Wanted:
+        located = wanted.located
+        if located is None or located.origin.kind is not OriginKind.PATH:
+            return wanted
+        path = Path(Path(wanted.file).parent, located.origin.location).absolute()
+        if not path.is_file():
+            raise LockError(f"there is no file {located.origin.location}", where=wanted.where)
+        return replace(wanted, text=_addressed(wanted, located, path))
+
+    return replace(inputs, requirements=tuple(map(settled, inputs.requirements)))
+
+
+def _addressed(wanted: Wanted, located: Located, path: Path) -> str:
+    extras = f"[{','.join(sorted(located.extras))}]" if located.extras else ""
+    return f"{wanted.name}{extras} @ {path.as_uri()}"
+
+
+def _places(options: Options, locate: Locate) -> Iterator[Place]:
+    if not options.targets:
+        is_here = options.python is None and options.python_platform is None
+        here = resolve_places.this_machine() if is_here else None
+        yield here or resolve_places.named(options.python, options.python_platform)
+        return
+    for reference in options.targets:
+        yield resolve_places.place(locate(reference, options), reference)
+
+
+def _lowest(inputs: Inputs, options: Options) -> str:
+    """The oldest Python that a universal lock is for."""
+    match = _LOWEST.search(inputs.requires_python or "")
+    if options.python is None and match is not None:
+        return match[1] if match[1].count(".") == 2 else f"{match[1]}.0"
+    here = ".".join(resolve_places.this_machine().python.split(".")[:2])
+    return resolve_places.named(options.python or here, "linux").python
+
+
+def _indexes(inputs: Inputs, options: Options) -> Iterator[str]:
+    """Indexes in the order of their priority: extra ones before the main one, as uv has it.
+
+    Those of the command line come in place of those of the inputs, and these in place of this machine's; the latter
+    matter for their credentials even so.
+    """
+    if (options.no_index or inputs.no_index) and not options.index_urls:
+        return
+    configured = _configured(options, inputs)
+    main = options.index_urls or _main_last(inputs.indexes, configured) or configured
+    seen: set[str] = set()
+    for url in (*options.extra_index_urls, *main):
+        if url.rstrip("/") in seen:
+            continue
+        seen.add(url.rstrip("/"))
+        try:
+            origin_of(url)
+        except PackageIndexError as error:
+            raise UsageError(f"the index {error.message}", hint="an index is an http or https address") from error
+        yield _with_login(url, configured)
+
+
+def _configured(options: Options, inputs: Inputs) -> tuple[str, ...]:
+    try:
+        return configured_indexes()
+    except UsageError:
+        if options.index_urls or (inputs.indexes and "" not in inputs.indexes):
+            return ()
+        raise
+
+
+def _main_last(named: Sequence[str], configured: Sequence[str]) -> tuple[str, ...]:
+    """The indexes of inputs, which name the main one first; an empty name stands for the configured ones."""
+    return tuple(each for url in reversed(named) for each in ((url,) if url else configured))
+
+
+def _with_login(url: str, configured: Iterable[str]) -> str:
+    """The configured spelling of an index that was named without credentials."""
+    return next((each for each in configured if shown(each).rstrip("/") == url.rstrip("/")), url)
+
+
+def _folders(inputs: Inputs, options: Options) -> Iterator[str]:
+    for value in options.find_links:
+        yield value if "://" in value else str(Path(value).absolute())
+    for value, file in inputs.folders:
+        if value.startswith(("http://", "https://")):
+            yield value
+            continue
+        folder = Path(Path(file).parent, value.removeprefix("file://")).absolute()
+        if not folder.is_dir():
+            raise LockError(f"--find-links names {value}, which is no folder", where=file)
+        yield str(folder)
+
+
+def _engine(name: str) -> Engine:
+    if name == "pip-tools":
+        from driftscan.resolve.piptools import PipTools
+
+        return PipTools()
+    from driftscan.resolve.uv import Uv
+
+    return Uv()
+
+
+def _instant(text: str, now: datetime) -> str:
+    """A moment in UTC by RFC 3339, from one in any zone, the beginning of a day, or a number of days ago."""
+    if match := _DAYS.fullmatch(text.strip()):
+        return _written(now - timedelta(days=int(match[1])))
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise UsageError(
+            f"{text!r} is no moment", hint="name it as 2026-11-24, 2026-11-24T12:00:00Z, or 7d for a week ago"
+        ) from error
+    return _written(found if found.tzinfo is not None else found.replace(tzinfo=UTC))
+
+
+def _written(moment: datetime) -> str:
+    return moment.astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+
+
+def _seen_from(output: str, path: str) -> str:
+    """A path as it is seen from the folder of the lock."""
+    folder = Path(output).parent if output != STDOUT else Path()
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def _words(files: Iterable[str], options: Options, cutoff: str | None) -> Iterator[str]:
+    """The options that make the same lock again, run in its folder; indexes are a matter of the machine."""
+    yield from (_seen_from(options.output, path) for path in files)
+    yield from ("-o", Path(options.output).name) if options.output != STDOUT else ()
+    for path in options.constraints:
+        yield from ("-c", _seen_from(options.output, path))
+    for name, values in (
+        ("--extra", options.chosen.extras),
+        ("--group", options.chosen.groups),
+        ("--for", options.targets),
+        ("--environment", (options.environment,)),
+        ("--platform", (options.platform,)),
+        ("--python", (options.python,)),
+        ("--python-platform", (options.python_platform,)),
+        ("--exclude-newer", (cutoff,)),
+        ("--engine", (options.engine,)),
+        ("--hashes", (options.hashes if options.hashes != "all" else None,)),
+    ):
+        for value in values:
+            yield from (name, value) if value else ()
+    for name, is_set in (
+        ("--all-extras", options.chosen.all_extras),
+        ("--universal", options.universal),
+        ("--allow-builds", options.allow_builds),
+    ):
+        yield from (name,) if is_set else ()
