@@ -283,13 +283,13 @@ class _Reader:
     def _finished(self) -> SimpleCommand | None:
         """The command that the words read so far make; None where there is none."""
         words, quoted = self._words, self._quoted
-        start = 0
+        start = 2 if words and not quoted[0] and words[0].text == "function" else 0
         while start < len(words) and not quoted[start] and words[start].text in _OPENING:
             start += 1
         words = words[start:]
         if not words or (not quoted[start] and words[0].text in _CLOSING):
             return None
-        if not quoted[start] and words[0].text in ("for", "select", "function"):
+        if not quoted[start] and words[0].text in ("for", "select"):
             if len(words) > 1:
                 self.values[words[1].text] = None
             return None

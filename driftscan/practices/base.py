@@ -9,6 +9,7 @@ from driftscan.compare import Comparison
 from driftscan.dockerfile.build import Build
 from driftscan.dockerfile.model import Dockerfile, Expanded, Instruction, Stage
 from driftscan.finding import Location, Outcome
+from driftscan.practices import scope
 from driftscan.practices.statements import Grade, Statement, passed, unknown
 
 _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}")
@@ -22,7 +23,7 @@ def judge(comparison: Comparison) -> Iterator[Statement]:
     if build.dockerfile is not None:
         yield from _stages(build, build.dockerfile)
         yield from _sources(build, build.dockerfile)
-    elif comparison.inventory is not None:
+    elif scope.image(comparison) is not None:
         yield from _image(comparison)
 
 
@@ -168,7 +169,7 @@ def _sources(build: Build, dockerfile: Dockerfile) -> Iterator[Statement]:
 
 def _image(comparison: Comparison) -> Iterator[Statement]:
     """What an image says of its base: labels, where its builder set them."""
-    inventory = comparison.inventory
+    inventory = scope.image(comparison)
     labels = inventory.config.labels if inventory is not None else {}
     name, digest = labels.get(BASE_NAME), labels.get(BASE_DIGEST)
     if digest is None:

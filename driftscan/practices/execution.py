@@ -18,7 +18,7 @@ _MADE = re.compile(r"\s*(?:/bin/sh -c #\(nop\)\s+)?(ENTRYPOINT|CMD)\b")
 
 
 def judge(comparison: Comparison) -> Iterator[Statement]:
-    dockerfile, inventory = comparison.build.dockerfile, comparison.inventory
+    dockerfile, inventory = comparison.build.dockerfile, scope.image(comparison)
     if dockerfile is not None:
         yield from _text(dockerfile)
     if inventory is not None:

@@ -42,7 +42,7 @@ _DRIVERS = {11: "450.80.02", 12: "525.60.13", 13: "580.65.06"}
 
 
 def judge(comparison: Comparison) -> Iterator[Statement]:
-    dockerfile, inventory = comparison.build.dockerfile, comparison.inventory
+    dockerfile, inventory = comparison.build.dockerfile, scope.image(comparison)
     if dockerfile is not None:
         yield from _bases(dockerfile)
     if inventory is not None:

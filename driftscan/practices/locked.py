@@ -221,7 +221,7 @@ def _same(comparison: Comparison) -> Iterator[Statement]:
         yield passed("IM543", Grade.LAYER, f"{path} in the image is the lock that is compared")
     for other in build.other_locks:
         yield _other(other)
-    if comparison.locks and comparison.inventory is not None and not (build.same_locks or build.other_locks):
+    if comparison.locks and scope.image(comparison) is not None and not (build.same_locks or build.other_locks):
         names = some([lock.path.rpartition("/")[2] for lock in comparison.locks])
         why = "the image does not hold it: it was mounted, deleted, or another one was used"
         yield unknown("IM543", Grade.LAYER, f"whether the image was built from {names}", why)

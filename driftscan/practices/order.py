@@ -103,7 +103,7 @@ def _fail(early: tuple[Action, str], installing: Action, install: Install) -> St
 
 def _image(comparison: Comparison) -> Iterator[Statement]:
     """A layer with code under the one that installed the dependencies."""
-    inventory, environment = comparison.inventory, comparison.environment
+    inventory, environment = scope.image(comparison), comparison.environment
     traces = inventory.traces if inventory is not None else None
     if traces is None:
         return

@@ -37,7 +37,7 @@ def judge(comparison: Comparison) -> Iterator[Statement]:
     if is_text:
         yield from _left(steps)
         yield from _split(steps)
-    if comparison.inventory is not None:
+    if scope.image(comparison) is not None:
         yield from _layers(comparison, is_text=is_text)
     all_steps = tuple(step for found in scope.stages(comparison) for step in _steps(found))
     yield from _floating(comparison, all_steps)
@@ -122,7 +122,7 @@ def _floating(comparison: Comparison, steps: tuple[_Step, ...]) -> Iterator[Stat
     installing = [step for step in steps if step.installs]
     grade = installing[0].action.grade if installing else Grade.HISTORY
     snapshot = any(map(system.names_snapshot, scope.texts(comparison)))
-    traces = comparison.inventory.traces if comparison.inventory is not None else None
+    traces = scope.traces(comparison)
     if traces is not None and any(map(system.names_snapshot, traces.sources)):
         yield passed("IM523", Grade.LAYER, "the package sources in the image are a snapshot")
         return
@@ -152,7 +152,7 @@ def _floating(comparison: Comparison, steps: tuple[_Step, ...]) -> Iterator[Stat
         yield passed("IM523", grade, "versions of the operating system's packages are written down")
     elif comparison.build.dockerfile is not None:
         yield passed("IM523", Grade.DOCKERFILE, "no instruction installs packages of the operating system")
-    elif comparison.inventory is not None:
+    elif scope.image(comparison) is not None:
         yield unknown(
             "IM523",
             Grade.HISTORY,
@@ -163,7 +163,7 @@ def _floating(comparison: Comparison, steps: tuple[_Step, ...]) -> Iterator[Stat
 
 def _layers(comparison: Comparison, *, is_text: bool) -> Iterator[Statement]:
     """What the layers themselves hold."""
-    inventory = comparison.inventory
+    inventory = scope.image(comparison)
     traces = inventory.traces if inventory is not None else None
     if traces is None:
         return

@@ -7,8 +7,21 @@ from collections.abc import Iterator
 from driftscan.compare import Comparison
 from driftscan.dockerfile.model import Dockerfile, Stage
 from driftscan.model.image import LayerId
+from driftscan.model.inventory import Inventory
+from driftscan.model.traces import Traces
 from driftscan.practices import actions
 from driftscan.practices.actions import Action
+
+
+def image(comparison: Comparison) -> Inventory | None:
+    """The image, where there is one and it was looked at how its layers were made."""
+    inventory = comparison.inventory
+    return inventory if inventory is not None and inventory.traces is not None else None
+
+
+def traces(comparison: Comparison) -> Traces | None:
+    seen = image(comparison)
+    return seen.traces if seen is not None else None
 
 
 def final_stage(dockerfile: Dockerfile) -> Stage:
@@ -53,7 +66,7 @@ def stages(comparison: Comparison) -> tuple[tuple[Action, ...], ...]:
 
 def history(comparison: Comparison) -> tuple[Action, ...]:
     """Actions of the image's own layers, as far as its own can be told from its base's; all of them otherwise."""
-    inventory = comparison.inventory
+    inventory = image(comparison)
     if inventory is None:
         return ()
     made = [(layer, layer.created_by) for layer in own_layers(comparison) if layer.created_by]
@@ -62,7 +75,7 @@ def history(comparison: Comparison) -> tuple[Action, ...]:
 
 def own_layers(comparison: Comparison) -> tuple[LayerId, ...]:
     """The layers above the base image; all of them where the base is not known."""
-    inventory = comparison.inventory
+    inventory = image(comparison)
     if inventory is None:
         return ()
     count = base_size(comparison)
@@ -71,7 +84,7 @@ def own_layers(comparison: Comparison) -> tuple[LayerId, ...]:
 
 def base_size(comparison: Comparison) -> int | None:
     """How many layers the base image has; None where that is not known."""
-    inventory, base = comparison.inventory, comparison.build.base_layers
+    inventory, base = image(comparison), comparison.build.base_layers
     if inventory is None or base is None:
         return None
     diff_ids = tuple(layer.diff_id for layer in inventory.layers)
