@@ -9,13 +9,26 @@ from pathlib import Path
 import pytest
 
 import driftscan
+from driftscan.api import Proving
 from driftscan.errors import DriftscanError
 from driftscan.finding import Finding, Report, Severity, Verdict
 from driftscan.model.lock import Request
+from driftscan.model.proof import Grade
 from tests.real.daemons import Docker, Podman, Registry, run
 from tests.real.installs import PIP, POETRY, UV, poetry_project, program, uv_project
 
 pytestmark = pytest.mark.real
+
+HIDE = """\
+import base64, hashlib, pathlib
+site = pathlib.Path("/opt/venv/lib/python3.11/site-packages")
+core, record = site / "idna/core.py", site / "idna-3.6.dist-info/RECORD"
+core.write_text(core.read_text() + "# patched\\n")
+digest = base64.urlsafe_b64encode(hashlib.sha256(core.read_bytes()).digest()).rstrip(b"=").decode()
+lines = [line for line in record.read_text().splitlines() if not line.startswith("idna/core.py")]
+record.write_text("\\n".join([*lines, f"idna/core.py,sha256={digest},{core.stat().st_size}", ""]))
+"""
+"""Patches a file and writes its new hash into RECORD."""
 
 WITHOUT_DEV = Request(default_groups=False)
 
@@ -74,7 +87,44 @@ def test_an_exact_install_by_poetry_is_clean(docker: Docker, base_image: str, pr
     assert registry is not None
     context = poetry_project(tmp_path, registry[1] + "/")
     tag = docker.build(POETRY.format(base=base_image), context)
-    assert_clean(compared(docker, tag, tmp_path / "poetry.lock", request=WITHOUT_DEV))
+    report = compared(docker, tag, tmp_path / "poetry.lock", request=WITHOUT_DEV, proving=Proving(index=True))
+    assert_clean(report)
+    assert {proof.grade for proof in report.proofs} == {Grade.EVIDENCE}
+
+
+def test_each_installer_puts_what_the_wheels_contain(
+    docker: Docker, base_image: str, by_pip: str, project: Path, tmp_path: Path
+) -> None:
+    """The list of files in each wheel on the index, and then each wheel itself."""
+    by_uv = docker.build(UV.format(base=base_image), files(project))
+    for tag in (by_pip, by_uv):
+        report = compared(
+            docker, tag, project / "uv.lock", request=WITHOUT_DEV, proving=Proving(index=True), cache=False
+        )
+        assert_clean(report)
+        assert {(proof.grade, proof.why) for proof in report.proofs} == {(Grade.EVIDENCE, None)}
+        assert len(report.proofs) == report.locked
+    run([program("pip"), "download", "--quiet", "--require-hashes", "-r", project / "requirements.txt", "-d", tmp_path])
+    report = compared(docker, by_pip, project / "requirements.txt", proving=Proving(wheels=tmp_path))
+    assert_clean(report)
+    assert {proof.grade for proof in report.proofs} == {Grade.PROVED}
+
+
+def test_a_record_that_agrees_with_a_patch_does_not_hide_it(docker: Docker, by_pip: str, project: Path) -> None:
+    tag = docker.build(f"FROM {by_pip}\nCOPY hide.py /tmp/\nRUN python3 /tmp/hide.py\n", {"hide.py": HIDE})
+    lock = project / "uv.lock"
+    assert_clean(compared(docker, tag, lock, request=WITHOUT_DEV))
+    report = compared(docker, tag, lock, request=WITHOUT_DEV, proving=Proving(index=True))
+    (finding,) = serious(report)
+    assert finding.rule == "IN404"
+    assert re.fullmatch(
+        r"a file of idna 3\.6 is not the one in idna-3\.6-py3-none-any\.whl: /\S+/idna/core\.py", finding.message
+    )
+    assert finding.layer is not None
+    assert finding.layer.created_by == "RUN python3 /tmp/hide.py"
+    assert [(proof.name, proof.grade) for proof in report.proofs if proof.grade is not Grade.EVIDENCE] == [
+        ("idna", Grade.DIFFERENT)
+    ]
 
 
 def test_the_dev_group_is_missing_where_it_was_left_out(docker: Docker, by_pip: str, project: Path) -> None:
