@@ -92,6 +92,7 @@ def lint(
         dockerfile=dockerfile,
         context=context_locks(dockerfile, subject.context) if dockerfile is not None else None,
         images=_resolved(dockerfile, seen, subject),
+        base_name=subject.base,
         base_layers=_base_layers(subject),
     )
     comparison = with_image_locks(replace(comparison, build=build))
@@ -192,7 +193,7 @@ def _compared(locks: Sequence[Lock], seen: _Seen | None) -> Comparison:
 
 
 def _base_layers(subject: Subject) -> tuple[str, ...] | None:
-    """Diff ids of the base image; UsageError where it is not what the image was built on."""
+    """Diff ids of the base image, as it is now."""
     if subject.base is None:
         return None
     with open_target(subject.base, platform=subject.platform, offline=subject.offline) as image:

@@ -48,13 +48,14 @@ class OtherLock:
 class Build:
     """`context` has the locks of the build context by the name that instructions use for them (`./` left out); None
     where it was not read.
-    `images` tells what names of images stand for, as far as anybody was asked. `base_layers` are the diff ids of the
-    base image, None where it is not known. `other_locks` are locks in the image that are not the ones compared,
+    `images` tells what names of images stand for, as far as anybody was asked. `base_name` is the image that is said to be
+    the base, `base_layers` are its diff ids; None where nobody said. `other_locks` are locks in the image that are not the ones compared,
     `same_locks` the paths of those that are.
     """
 
     dockerfile: Dockerfile | None = None
     context: Mapping[str, LockFacts] | None = None
+    base_name: str | None = None
     images: Mapping[str, Resolved] = field(default_factory=lambda: MappingProxyType({}))
     base_layers: tuple[str, ...] | None = None
     other_locks: tuple[OtherLock, ...] = ()

@@ -25,6 +25,8 @@ def judge(comparison: Comparison) -> Iterator[Statement]:
         yield from _sources(build, build.dockerfile)
     elif scope.image(comparison) is not None:
         yield from _image(comparison)
+    if scope.image(comparison) is not None and build.base_layers is not None:
+        yield _built_on(comparison, build.base_name or "the base image")
 
 
 def is_pinned(name: str) -> bool:
@@ -165,6 +167,19 @@ def _sources(build: Build, dockerfile: Dockerfile) -> Iterator[Statement]:
             + (", or take the line out where the builder's own frontend will do" if _SYNTAX in syntax.value else ""),
             location=Location(path=dockerfile.path, line=syntax.line),
         )
+
+
+def _built_on(comparison: Comparison, name: str) -> Statement:
+    """Whether the image begins with the layers that its base has now."""
+    if scope.base_size(comparison) is not None:
+        return passed("IM512", Grade.LAYER, f"the image begins with the layers of {name}")
+    return Statement(
+        rule="IM512",
+        outcome=Outcome.FAIL,
+        grade=Grade.LAYER,
+        text=f"the image was built on another image than {name} is now: it does not begin with its layers",
+        hint="see what changed in the base, and build again",
+    )
 
 
 def _image(comparison: Comparison) -> Iterator[Statement]:

@@ -444,6 +444,11 @@ _READERS: Mapping[str, _Reader] = MappingProxyType(
 )
 
 
+def is_installer(name: str) -> bool:
+    """Whether the arguments of the program of that name are understood here."""
+    return name in _READERS or bool(_PIP.fullmatch(name) or _PYTHON.fullmatch(name))
+
+
 def installs(
     commands: Sequence[SimpleCommand], values: Mapping[str, str | None]
 ) -> Iterator[tuple[SimpleCommand, Install]]:

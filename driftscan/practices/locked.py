@@ -12,7 +12,7 @@ from driftscan.dockerfile.shell import SimpleCommand, unwrapped
 from driftscan.finding import Outcome
 from driftscan.practices import scope
 from driftscan.practices.actions import Action, places
-from driftscan.practices.installs import Install, Source, installs
+from driftscan.practices.installs import Install, Source, installs, is_installer
 from driftscan.practices.statements import Grade, Statement, passed, unknown
 from driftscan.practices.words import some
 
@@ -163,7 +163,9 @@ def _opaque(stages: tuple[tuple[Action, ...], ...]) -> Iterator[tuple[Action, st
                 inner = unwrapped(command)
                 name = inner.name
                 is_script = name.endswith(".sh") and ("/" in inner.words[0].text)
-                is_named = _TOOL_NAMES.fullmatch(name) is not None and _installs_by_name(inner)
+                is_named = (
+                    not is_installer(name) and _TOOL_NAMES.fullmatch(name) is not None and _installs_by_name(inner)
+                )
                 if is_script or is_named:
                     yield action, _short(command)
             for reason in action.unread:

@@ -13,7 +13,7 @@ from driftscan.practices import scope, system
 from driftscan.practices.actions import Action, places
 from driftscan.practices.statements import Grade, Statement, passed, unknown
 from driftscan.practices.system import APK, APT, Manager, Use
-from driftscan.practices.words import mebibytes, some
+from driftscan.practices.words import files, mebibytes, some
 
 _ASK_BASE = "which layers are the base image's is not known; give the Dockerfile, or the base image with --base"
 
@@ -179,7 +179,7 @@ def _layers(comparison: Comparison, *, is_text: bool) -> Iterator[Statement]:
             rule="IM524",
             outcome=Outcome.FAIL,
             grade=Grade.LAYER,
-            text=f"{mebibytes(gone.size)} in {gone.files} files are deleted or replaced by later layers, and still ship"
+            text=f"{mebibytes(gone.size)} of it ({files(gone.files)}) is deleted or replaced later, and still ships"
             f" (such as {gone.example})",
             hint="delete in the instruction that creates, or build in a stage of its own and copy the result",
             layer=gone.layer,
@@ -196,7 +196,7 @@ def _waste(each: Waste) -> Statement:
         rule="IM521",
         outcome=Outcome.FAIL,
         grade=Grade.LAYER,
-        text=f"{each.kind} stay in the layer: {mebibytes(each.size)} in {each.files} files under {each.path}",
+        text=f"{each.kind} stay in the layer: {mebibytes(each.size)} in {files(each.files)} under {each.path}",
         hint="remove them in the instruction that fetches them, or mount a cache there",
         layer=each.layer,
         path=each.path,

@@ -74,12 +74,15 @@ def history(comparison: Comparison) -> tuple[Action, ...]:
 
 
 def own_layers(comparison: Comparison) -> tuple[LayerId, ...]:
-    """The layers above the base image; all of them where the base is not known."""
+    """The layers above the base image. Where that is not known all of them, but for the root filesystem at the bottom."""
     inventory = image(comparison)
     if inventory is None:
         return ()
     count = base_size(comparison)
-    return inventory.layers[count or 0 :]
+    if count is None:
+        first = inventory.layers[0].created_by if inventory.layers else None
+        count = int(not (first or "").startswith(("RUN", "COPY")))
+    return inventory.layers[count:]
 
 
 def base_size(comparison: Comparison) -> int | None:

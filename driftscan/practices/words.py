@@ -16,3 +16,8 @@ def some(items: Sequence[str], most: int = 3) -> str:
     """`a, b, c and 4 more`."""
     shown = ", ".join(items[:most])
     return shown if len(items) <= most else f"{shown} and {len(items) - most} more"
+
+
+def files(number: int) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number} file" if number == 1 else f"{number} files"
