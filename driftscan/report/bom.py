@@ -29,6 +29,8 @@ from driftscan.report.words import excuse
 _SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"
 _OS_TYPES = {"dpkg": "deb", "apk": "apk", "rpm": "rpm"}
 _IMAGE = "image"
+_VERSION = 1024
+"""Characters of a version that the schema admits."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -210,7 +212,7 @@ def _component(
     hashes: list[Value] = [{"alg": "SHA-256", "content": sha256}] if sha256 and _SHA256.fullmatch(sha256) else []
     occurrences: list[Value] = [{"location": unicode_text(path)}] if path else []
     described = present(
-        version=version,
+        version=version if len(version) <= _VERSION else f"{version[: _VERSION - 1]}…",
         hashes=hashes,
         purl=purl,
         evidence={"occurrences": occurrences} if occurrences else None,

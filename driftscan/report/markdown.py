@@ -8,7 +8,7 @@ no link, no image, no mention of a person or a team, and no reference to an issu
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from driftscan.finding import Finding, Outcome, Practice, Report, Severity, Verdict
 from driftscan.report.escape import plain
@@ -29,6 +29,8 @@ LIMIT = 65_000
 """Bytes of the whole; a comment may have 65,536 characters."""
 _RESERVE = 600
 """Bytes that are kept for what is said about the rest."""
+_KEPT = 15_000
+"""Bytes that findings leave for the rest, so that what was not checked is told beside however many findings."""
 _LONGEST = 600
 """Characters of one text that are shown."""
 _MARKS = {Verdict.DRIFT: "❌", Verdict.INCOMPLETE: "⚠️", Verdict.CLEAN: "✅"}
@@ -48,11 +50,12 @@ _BREAK = "&#8203;"
 def render(report: Report, view: View) -> str:  # noqa: ARG001 (every format is called alike)
     """Verdict, facts, a table of findings, and folded what does not count, was not checked, or is only worth a note."""
     writer = _Writer(LIMIT)
-    writer.add(*_header(report))
+    for line in _header(report):
+        writer.add(line)
     matters = [finding for finding in report.active if finding.severity is not Severity.INFO]
     notes = [finding for finding in report.active if finding.severity is Severity.INFO]
     head = ("", "| | package | finding | layer |", "|---|---|---|---|")
-    writer.rows(head, map(_row, matters), "finding", total=len(matters))
+    writer.rows(head, map(_row, matters), counted, "finding", total=len(matters), keep=_KEPT)
     practices = report.practices
     writer.folded("practices", map(_practice, practices), total=len(practices))
     unchecked = (f"- {text(what)}: {text(why)}" for what, why in report.unchecked)
@@ -119,6 +122,10 @@ def _suppressed(finding: Finding) -> str:
     return _line(finding, *excuse(finding.suppression))
 
 
+def _plainly(number: int, title: str) -> str:
+    return f"{number} {title}"
+
+
 class _Writer:
     """Lines up to a number of bytes; what does not fit is counted."""
 
@@ -136,8 +143,18 @@ class _Writer:
         self._lines += lines
         return True
 
-    def rows(self, head: Sequence[str], rows: Iterable[str], noun: str, *, total: int) -> int:
-        """Rows under `head`, as many as fit; how many these are."""
+    def rows(
+        self,
+        head: Sequence[str],
+        rows: Iterable[str],
+        words: Callable[[int, str], str],
+        noun: str,
+        *,
+        total: int,
+        keep: int = 0,
+    ) -> None:
+        """Rows under `head`, as many as fit when `keep` bytes are left for what follows."""
+        self._left -= keep
         shown = 0
         if total and self.add(*head):
             for row in rows:
@@ -145,17 +162,16 @@ class _Writer:
                     break
                 shown += 1
         if shown < total:
-            self._missing.append(counted(total - shown, noun))
-        return shown
+            self._missing.append(words(total - shown, noun))
+        self._left += keep
 
     def folded(self, title: str, rows: Iterable[str], *, total: int, opened: bool = False) -> None:
         end = ("", "</details>")
-        self._left -= sum(len(line) + 1 for line in end)
         head = ("", f"<details{' open' if opened else ''}><summary>{total} {title}</summary>", "")
         before = len(self._lines)
-        self.rows(head, rows, f"entry of “{title}”" if total == 1 else f"of “{title}”", total=total)
+        self.rows(head, rows, _plainly, title, total=total, keep=sum(len(line) + 1 for line in end))
         if len(self._lines) > before:
-            self._lines += end
+            self.add(*end)
 
     def finished(self) -> str:
         if self._missing:
