@@ -120,7 +120,7 @@ class Collector:
     def _read(self, path: Path, entry: Entry, keep: Keep) -> Entry:
         """Digest, content and ELF facts; a file that may not be read stays without, and so unchecked."""
         digest = hashlib.sha256() if keep.hashed else None
-        held: list[bytes] | None = [] if entry.size <= keep.limit else None
+        held: list[bytes] | None = [] if 0 < keep.limit >= entry.size else None
         capture: elf.Capture | None = None
         try:
             # A file that was swapped for a link since it was looked at is not followed.

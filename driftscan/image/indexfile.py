@@ -1,6 +1,6 @@
 """A layer index as bytes, for the layer cache.
 
-    "driftscan layer index\\n" | SHA-256 of all that follows | zstd frame:
+    "driftscan layer index\\n" | SHA-256 of the diff id and all that follows | zstd frame:
         length of the columns, 8 bytes big-endian | columns in JSON | kept contents, one after the other | crowds
 
 Columns and not an object for each entry: an image has tens of thousands, most of them a path, a mode and a size.
@@ -21,7 +21,7 @@ import zstandard
 from driftscan.model.crowd import Crowd
 from driftscan.model.image import ElfFacts, Entry, EntryKind, LayerIndex, SymbolFacts, VersionNeed
 
-SCHEMA = 4
+SCHEMA = 5
 """To be raised with every change to what an index holds: to this file's form, or to what is kept of which file."""
 
 _MAGIC = b"driftscan layer index\n"
@@ -81,12 +81,12 @@ class _Columns(TypedDict):
     inflated: int
 
 
-def encode(layer: StoredLayer) -> bytes:
-    """The bytes of a layer index; equal ones give equal bytes."""
-    return b"".join(encoded(layer))
+def encode(layer: StoredLayer, diff_id: str) -> bytes:
+    """The bytes of the index of the layer with that diff id; equal ones give equal bytes."""
+    return b"".join(encoded(layer, diff_id))
 
 
-def encoded(layer: StoredLayer) -> list[bytes]:
+def encoded(layer: StoredLayer, diff_id: str) -> list[bytes]:
     """What `encode` gives, in pieces: those of a large layer should not be in memory twice."""
     entries = layer.index.entries.values()
     columns = {
@@ -116,17 +116,17 @@ def encoded(layer: StoredLayer) -> list[bytes]:
     for crowds in layer.index.crowds.values():
         parts += (packer.compress(part) for crowd in crowds for part in (_blocks(crowd), crowd.facts))
     parts.append(packer.flush())
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(diff_id.encode())
     for part in parts:
         digest.update(part)
     return [_MAGIC, digest.digest(), *parts]
 
 
-def decode(data: bytes) -> StoredLayer | None:
-    """What `encode` was given; None where the bytes are not whole and unchanged."""
+def decode(data: bytes, diff_id: str) -> StoredLayer | None:
+    """What `encode` was given; None where the bytes are not whole and unchanged, or are those of another layer."""
     start = len(_MAGIC) + _DIGEST
     packed = data[start:]
-    if not data.startswith(_MAGIC) or hashlib.sha256(packed).digest() != data[len(_MAGIC) : start]:
+    if not data.startswith(_MAGIC) or hashlib.sha256(diff_id.encode() + packed).digest() != data[len(_MAGIC) : start]:
         return None
     body = zstandard.ZstdDecompressor().stream_reader(packed)
     columns: _Columns = json.loads(_take(body, int.from_bytes(_take(body, _LENGTH), "big")))

@@ -271,7 +271,7 @@ class _LayerReader:
         digest = hashlib.sha256() if keep.hashed else None
         head = self._buffer.take(min(size, len(_ELF_MAGIC)))
         capture = elf.Capture(self._limits.elf, strings=keep.strings) if head == _ELF_MAGIC else None
-        kept: list[bytes] | None = [] if size <= keep.limit else None
+        kept: list[bytes] | None = [] if 0 < keep.limit >= size else None
         for piece in chain((head,), self._buffer.pieces(size - len(head))):
             if digest is not None:
                 digest.update(piece)

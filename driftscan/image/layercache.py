@@ -56,7 +56,7 @@ class LayerCache:
         if path is None or not self._is_ours():
             return None
         try:
-            layer = decode(_read(path))
+            layer = decode(_read(path), diff_id)
         except (OSError, ValueError, TypeError, LookupError, MemoryError, ZstdError):
             return None
         if layer is not None:
@@ -67,9 +67,9 @@ class LayerCache:
     def put(self, diff_id: str, layer: StoredLayer) -> None:
         """Keep a layer whose content is known to have that diff id."""
         path = self._path(diff_id)
-        if path is None or path.exists():
+        if path is None:
             return
-        pieces = encoded(layer)
+        pieces = encoded(layer, diff_id)
         if sum(map(len, pieces)) > _MOST:
             return
         with suppress(OSError):

@@ -230,6 +230,7 @@ while True:
 """
 
 
+@pytest.mark.real
 def test_killed_writers_leave_whole_layers_or_none(tmp_path: Path) -> None:
     """Two processes write and remove the same layers, and are killed at moments of chance."""
     entries = {f"{number}": Entry(EntryKind.FILE, 0o644, number) for number in range(2000)}
