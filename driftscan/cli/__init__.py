@@ -118,7 +118,8 @@ COMMANDS: Mapping[str, Callable[[], click.Command]] = MappingProxyType(
 )
 
 
-_UNCONFIGURED = ("cache", "explain", "rules")
+_UNCONFIGURED = ("cache", "explain", "lock", "rules")
+"""What a folder sets is no matter of these; it could lead `lock` to another index than its user's."""
 
 
 class _Program(click.Group):

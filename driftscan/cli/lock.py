@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from itertools import zip_longest
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from driftscan.cli import output
 from driftscan.cli.errors import CLEAN, DRIFT, INCOMPLETE, warn
 from driftscan.cli.options import MarkerOptions, TargetOptions, marker_options, target_options
 from driftscan.errors import UsageError
-from driftscan.lock import pylock
+from driftscan.lock import FORMATS
 from driftscan.model.target import Target
-from driftscan.report.escape import plain
 from driftscan.resolve import session
-from driftscan.resolve.check import Checked, State
 from driftscan.resolve.project import Chosen
+
+if TYPE_CHECKING:
+    from driftscan.resolve.check import Checked
 
 _ENGINES = ("uv", "pip-tools")
 _FORMATS = ("requirements", "pylock")
@@ -91,10 +91,14 @@ def lock(context: click.Context, requirements: tuple[str, ...], **options: Unpac
     """
     settings = _settings(requirements, options)
     if options["check"]:
+        from driftscan.cli import output
+
         checked = session.check(requirements, settings, locate=_located, warn=warn)
         output.show(_report(checked))
         context.exit(DRIFT if checked.is_stale else INCOMPLETE if checked.is_open else CLEAN)
     result = session.lock(requirements, settings, locate=_located, warn=warn)
+    from driftscan.cli import output
+
     if settings.output == session.STDOUT:
         output.show(result.text)
     else:
@@ -114,6 +118,8 @@ def _located(reference: str, options: session.Options) -> Target:
 
 
 def _tell(result: session.Locked, path: str) -> None:
+    from driftscan.cli import output
+
     for note in result.notes:
         output.note(note)
     for line in result.changes:
@@ -125,7 +131,9 @@ def _tell(result: session.Locked, path: str) -> None:
 
 def _report(checked: Checked) -> str:
     """The verdict, and each step with its lines behind its name."""
-    open_steps = [step.name for step in checked.steps if step.state is State.OPEN]
+    from driftscan.report.escape import plain
+
+    open_steps = [step.name for step in checked.steps if step.state == "open"]
     verdict = "is stale" if checked.is_stale else "may be stale" if "resolve" in open_steps else "is up to date"
     more = ", and could not be audited" if open_steps == ["audit"] and not checked.is_stale else ""
     lines = [f"{checked.path} {verdict}{more}"]
@@ -138,7 +146,7 @@ def _settings(paths: tuple[str, ...], options: _Options) -> session.Options:
     place = options["output"] or _default(paths)
     return session.Options(
         output=place,
-        to=options["to"] or ("pylock" if place != session.STDOUT and pylock.matches(place, b"") else "requirements"),
+        to=options["to"] or _format(place),
         constraints=options["constraint"],
         chosen=Chosen(options["extra"], options["all_extras"], options["group"]),
         targets=options["target"],
@@ -160,6 +168,11 @@ def _settings(paths: tuple[str, ...], options: _Options) -> session.Options:
         offline=options["offline"],
         cache=not options["no_cache"],
     )
+
+
+def _format(path: str) -> str:
+    is_pylock = any(form.name == "pylock" and form.matches(path, b"") for form in FORMATS)
+    return "pylock" if is_pylock else "requirements"
 
 
 def _default(paths: tuple[str, ...]) -> str:

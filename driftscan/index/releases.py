@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from threading import Lock
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag
@@ -16,14 +16,17 @@ from packaging.version import Version
 from driftscan import markers
 from driftscan.errors import PackageIndexError
 from driftscan.index import metadata
-from driftscan.index.address import shown
+from driftscan.index.address import shown, split_login
 from driftscan.index.archives import local_wheel_metadata, sdist_metadata, wheel_metadata
 from driftscan.index.links import linked_files, local_path
 from driftscan.index.metadata import Metadata
 from driftscan.index.page import ACCEPT, File, parse, release
-from driftscan.index.transport import MIB, Web
+from driftscan.index.transport import MIB, Answer, Web
 from driftscan.model.lock import Hash
 from driftscan.model.target import Target
+
+if TYPE_CHECKING:
+    from driftscan.index.pagecache import PageCache
 
 _Key = TypeVar("_Key")
 _Result = TypeVar("_Result")
@@ -34,6 +37,7 @@ _MOST_REQUIREMENTS = 64 * MIB
 _LINE = 64
 """What a string takes beside its characters."""
 _ALGORITHMS = ("sha256", "sha384", "sha512")
+_UNCHANGED = 304
 
 
 class Release(NamedTuple):
@@ -47,12 +51,16 @@ class Release(NamedTuple):
 class Releases:
     """The indexes of one lock, in the order in which they are asked; the first that has a project decides about it.
 
-    What `links` list, which are places as `--find-links` names them, counts as if each index had it.
+    What `links` list, which are places as `--find-links` names them, counts as if each index had it. `cache` remembers
+    from run to run.
     Threads may share it; what two of them ask for at the same time may be asked twice.
     """
 
-    def __init__(self, web: Web, indexes: Sequence[str], links: Sequence[str] = ()) -> None:
+    def __init__(
+        self, web: Web, indexes: Sequence[str], links: Sequence[str] = (), cache: PageCache | None = None
+    ) -> None:
         self._web = web
+        self._cache = cache
         self._indexes = tuple(indexes)
         self._links = tuple(links)
         self._linked: dict[str, tuple[File, ...] | PackageIndexError] = {}
@@ -159,18 +167,41 @@ class Releases:
         return _remembered(self._pages, (index, name), partial(self._ask, index, name))
 
     def _ask(self, index: str, name: NormalizedName) -> Mapping[Version, Release] | None:
-        answer = self._web.get(f"{index.rstrip('/')}/{name}/", {"Accept": ACCEPT}, self._web.limits.page)
+        url = f"{index.rstrip('/')}/{name}/"
+        key = split_login(url)[0]
+        known = self._cache.page(key, name) if self._cache is not None else None
+        if known is not None and known.is_fresh:
+            return known.project
+        condition = {"If-None-Match": known.etag} if known is not None and known.etag else {}
+        answer = self._web.get(url, {"Accept": ACCEPT, **condition}, self._web.limits.page)
         if answer.is_missing:
             return None
+        body = hashlib.sha256(answer.data).hexdigest()
+        if known is not None and (answer.status == _UNCHANGED or body == known.body):
+            return known.project
+        project = _by_version(self._parsed(answer), name)
+        if self._cache is not None:
+            self._cache.put_page(key, body, answer.headers, project)
+        return project
+
+    def _parsed(self, answer: Answer) -> Sequence[File]:
         try:
             with self._parsing:  # what a page takes while it is read is taken once at a time
                 files = parse(answer.data, answer.headers.get("content-type", ""), answer.url)
         except PackageIndexError as error:
             raise PackageIndexError(error.message, where=shown(answer.url)) from error
         self._kept += len(files)
-        return _by_version(files, name)
+        return files
 
     def _read(self, found: Release, file: File) -> Metadata:
+        known = self._cache.requirements(file) if self._cache is not None else None
+        if known is None:
+            known = self._asked(found, file)
+            if self._cache is not None:
+                self._cache.put_requirements(file, known)
+        return self._counted(known)
+
+    def _asked(self, found: Release, file: File) -> Metadata:
         try:
             data = self._beside(file)
             if data is None and file.is_wheel:
@@ -178,7 +209,7 @@ class Releases:
             is_source = data is None
             if data is None:
                 data = sdist_metadata(self._web, file.url, file.filename)
-            return self._counted(metadata.parse(data, found.name, found.version, is_source=is_source))
+            return metadata.parse(data, found.name, found.version, is_source=is_source)
         except PackageIndexError as error:
             raise PackageIndexError(error.message, where=error.where or file.filename) from error
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 _RETRIED = frozenset((408, 429, 500, 502, 503, 504))
 _REDIRECTED = frozenset((301, 302, 303, 307, 308))
-_EXPECTED = frozenset((200, 206, 404, 410, 416))
+_EXPECTED = frozenset((200, 206, 304, 404, 410, 416))
 _REFUSED = frozenset((401, 403, 407))
 _CHUNK = 1 << 16
 CONNECTIONS = 6

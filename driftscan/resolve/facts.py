@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,6 +22,7 @@ from driftscan.index.archives import local_wheel_metadata, wheel_metadata
 from driftscan.index.links import local_path
 from driftscan.index.metadata import Metadata, parse
 from driftscan.index.page import File
+from driftscan.index.pagecache import PageCache
 from driftscan.index.releases import Release, Releases
 from driftscan.index.transport import CONNECTIONS, Web
 from driftscan.model.lock import Hash, OriginKind, Package
@@ -56,8 +57,11 @@ class Fact:
 class Facts:
     """The index client of one run, to be closed after use. What is asked for ahead comes while an engine works."""
 
-    def __init__(self, web: Web, releases: Releases, *, cutoff: datetime | None = None) -> None:
+    def __init__(
+        self, web: Web, releases: Releases, *, cutoff: datetime | None = None, cache: PageCache | None = None
+    ) -> None:
         self._web = web
+        self._cache = cache
         self.releases = releases
         self._cutoff = cutoff
         self._pool = ThreadPoolExecutor(CONNECTIONS)
@@ -69,15 +73,23 @@ class Facts:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
         self._web.close()
+        if self._cache is not None:
+            self._cache.trim()
 
-    def ahead(self, names: Iterable[NormalizedName]) -> None:
-        """Begin to ask for projects that are likely to be of use; that one of them fails matters when it is."""
-        for name in dict.fromkeys(names):
-            self._ahead.append(self._pool.submit(self._glance, name))
+    def ahead(self, names: Mapping[NormalizedName, str | None], target: Target) -> None:
+        """Begin to ask for projects that are likely to be of use, with the versions that they are likely to have.
 
-    def _glance(self, name: NormalizedName) -> None:
-        with suppress(PackageIndexError):
-            self.releases.project(name)
+        That one of them fails matters when it is of use.
+        """
+        for name, version in names.items():
+            self._ahead.append(self._pool.submit(self._glance, name, version, target))
+
+    def _glance(self, name: NormalizedName, version: str | None, target: Target) -> None:
+        with suppress(PackageIndexError, InvalidVersion):
+            if version is None:
+                self.releases.project(name)
+            else:
+                self.releases.metadata(self.releases.exact(name, Version(version)), target)
 
     def all(self, packages: Sequence[Package], target: Target) -> list[Fact]:
         """The facts of packages, in their order; `target` says which file of a release tells its requirements.

@@ -8,67 +8,16 @@ from dataclasses import dataclass, replace
 
 from packaging.utils import NormalizedName
 
-from driftscan import markers
 from driftscan.errors import DriftscanError, PackageIndexError, ResolveError
 from driftscan.model.lock import Lock, OriginKind, PackageId, Unchecked
 from driftscan.model.target import Target
 from driftscan.resolve.choice import Answers, Choice, agreed_pins, merged
 from driftscan.resolve.explain import Explainer
 from driftscan.resolve.facts import Fact, Facts
-from driftscan.resolve.inputs import Inputs
 from driftscan.resolve.places import Place
-from driftscan.resolve.question import Engine, Impossible, Pin, Question
+from driftscan.resolve.plan import Plan
+from driftscan.resolve.question import Impossible, Pin, Running
 from driftscan.resolve.verify import Closure, Platform, Verdict, roots_of, unfit, yanked
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What is to be locked, for what, and with what.
-
-    Without `places` it is for all platforms and all Pythons from `python` on. `previous` is the lock whose pins are
-    kept, apart from those of `upgraded` projects.
-    """
-
-    inputs: Inputs
-    engine: Engine
-    places: tuple[Place, ...] = ()
-    python: str = ""
-    indexes: tuple[str, ...] = ()
-    folders: tuple[str, ...] = ()
-    cutoff: str | None = None
-    previous: Lock | None = None
-    upgraded: frozenset[NormalizedName] = frozenset()
-    allow_builds: bool = False
-
-    def question(self, place: Place | None, pins: Sequence[Pin]) -> Question:
-        return Question(
-            requirements=self.inputs.requirements,
-            constraints=self.inputs.constraints,
-            place=place,
-            python=place.python if place is not None else self.python,
-            indexes=self.indexes,
-            folders=self.folders,
-            cutoff=self.cutoff,
-            pins=tuple(pins),
-            prereleases=self.inputs.prereleases,
-            allow_builds=self.allow_builds,
-            no_binary=self.inputs.no_binary,
-        )
-
-    def pins(self, place: Place | None, dropped: frozenset[NormalizedName]) -> Iterator[Pin]:
-        """What to keep of the previous lock in one place."""
-        for root in self.previous.roots if self.previous is not None else ():
-            for key in root.candidates:
-                if (
-                    key.version is None
-                    or key.origin.kind is not OriginKind.INDEX
-                    or key.name in self.upgraded | dropped
-                ):
-                    continue
-                if place is None:
-                    yield Pin(key.name, key.version, root.marker)
-                elif markers.evaluate(root.marker, place.target.markers) is not False:
-                    yield Pin(key.name, key.version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,20 +31,18 @@ class Resolved:
     notes: tuple[str, ...] = ()
 
 
-def resolve(plan: Plan, facts: Facts) -> Resolved:
+def resolve(plan: Plan, facts: Facts, first: Running | None = None) -> Resolved:
     """Pick versions, look at what the index says of them, and prove that they are a lock.
+
+    `first` is an engine that was asked already, for the first place.
 
     Raises ResolveError with file and line where there is no solution or it may not be used, PackageIndexError where an
     index cannot be asked.
     """
-    for place in plan.places or (None,):
-        if (reason := plan.engine.refusal(plan.question(place, ()))) is not None:
-            other = "pip-tools" if plan.engine.name == "uv" else "uv"
-            raise ResolveError(reason, hint=f"--engine {other}")
     dropped: frozenset[NormalizedName] = frozenset()
     notes: list[str] = []
     while True:
-        choices = merged(_asked(plan, facts, dropped))
+        choices = merged(_asked(plan, facts, dropped, first))
         found = _facts(plan, facts, choices)
         kept = {choice.package.id.name: reason for choice, reason in yanked(choices, found)}
         again = kept.keys() & _previous_names(plan) - dropped
@@ -104,6 +51,7 @@ def resolve(plan: Plan, facts: Facts) -> Resolved:
         # An engine keeps what was locked before, though it was taken back since.
         notes += [f"{name} was yanked since it was locked{_because(kept[name])}" for name in sorted(again)]
         dropped |= again
+        first = None
     return replace(_proved(plan, choices, found), notes=(*notes, *_shared(plan, choices, found)))
 
 
@@ -113,18 +61,29 @@ def _previous_names(plan: Plan) -> frozenset[NormalizedName]:
     return frozenset(package.id.name for package in plan.previous.packages) - plan.upgraded
 
 
-def _asked(plan: Plan, facts: Facts, dropped: frozenset[NormalizedName]) -> Answers:
+def _asked(plan: Plan, facts: Facts, dropped: frozenset[NormalizedName], first: Running | None) -> Answers:
     """One answer for each place. Places that follow are asked to keep what the first ones got."""
-    names = [*(wanted.name for wanted in plan.inputs.requirements if wanted.located is None), *_previous_names(plan)]
+    ahead = _ahead(plan)
     answers: list[tuple[Place | None, Lock]] = []
     for place in plan.places or (None,):
         pins = {pin.name: pin for _, lock in reversed(answers) for pin in _pins_of(lock)} if place is not None else {}
         own = list(plan.pins(place, dropped))
         kept = own if place is None else [*({**pins, **{pin.name: pin for pin in own}}).values()]
-        answers.append((place, _answer(plan, facts, place, kept, [] if answers else names)))
+        answers.append((place, _answer(plan, facts, place, kept, {} if answers else ahead, None if answers else first)))
     if len(answers) > 1 and (pins_for_all := agreed_pins(answers)):
-        answers = [(place, _answer(plan, facts, place, pins_for_all, [])) for place, _ in answers]
+        answers = [(place, _answer(plan, facts, place, pins_for_all, {})) for place, _ in answers]
     return answers
+
+
+def _ahead(plan: Plan) -> Mapping[NormalizedName, str | None]:
+    """What an answer is likely to hold: what is asked for, and what was locked before."""
+    names: dict[NormalizedName, str | None] = {
+        wanted.name: None for wanted in plan.inputs.requirements if wanted.located is None
+    }
+    for package in plan.previous.packages if plan.previous is not None else ():
+        if package.id.origin.kind is OriginKind.INDEX:
+            names[package.id.name] = package.id.version if package.id.name not in plan.upgraded else None
+    return names
 
 
 def _pins_of(lock: Lock) -> Iterator[Pin]:
@@ -134,13 +93,18 @@ def _pins_of(lock: Lock) -> Iterator[Pin]:
 
 
 def _answer(
-    plan: Plan, facts: Facts, place: Place | None, pins: Sequence[Pin], names: Iterable[NormalizedName]
+    plan: Plan,
+    facts: Facts,
+    place: Place | None,
+    pins: Sequence[Pin],
+    names: Mapping[NormalizedName, str | None],
+    first: Running | None = None,
 ) -> Lock:
     explainer = Explainer(plan.inputs, facts, place, plan.cutoff, plan.allow_builds)
     with ExitStack() as stack:
-        running = plan.engine.begin(plan.question(place, pins))
+        running = first or plan.engine.begin(plan.question(place, pins))
         stack.callback(running.close)
-        facts.ahead(names)
+        facts.ahead(names, _told_by(plan))
         try:
             answer = running.result()
         except ResolveError as error:
@@ -151,12 +115,16 @@ def _answer(
 
 
 def _facts(plan: Plan, facts: Facts, choices: Sequence[Choice]) -> Mapping[PackageId, Fact]:
-    target = plan.places[0].target if plan.places else Target()
     try:
-        found = facts.all([choice.package for choice in choices], target)
+        found = facts.all([choice.package for choice in choices], _told_by(plan))
     except PackageIndexError as error:
         raise _placed(plan, error) from error
     return {choice.package.id: fact for choice, fact in zip(choices, found, strict=True)}
+
+
+def _told_by(plan: Plan) -> Target:
+    """Whose file of a release tells its requirements: they are the same in all, as a rule."""
+    return plan.places[0].target if plan.places else Target()
 
 
 def _placed(plan: Plan, error: PackageIndexError) -> DriftscanError:

@@ -7,11 +7,13 @@ import shlex
 import tomllib
 from collections.abc import Iterator
 from itertools import takewhile
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from driftscan.convert.content import Made
 from driftscan.lock.document import Document
 from driftscan.lock.requirements_lines import decode
+
+if TYPE_CHECKING:
+    from driftscan.convert.content import Made
 
 UNIVERSAL = "all platforms, Python "
 _FACT = re.compile(r"# (inputs|for|before|engine|hashes): (\S.*)")
@@ -32,6 +34,8 @@ class Record(NamedTuple):
 
     def made(self, command: str) -> Made:
         """As a lock has it. `command` makes it again."""
+        from driftscan.convert.content import Made
+
         facts = [("inputs", f"sha256:{self.inputs}"), *(("for", words) for words in self.places)]
         facts += [("before", self.cutoff)] if self.cutoff else []
         facts += [("engine", self.engine)]

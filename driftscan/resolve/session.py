@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -13,9 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from driftscan.errors import LockError, PackageIndexError, ResolveError, UsageError
 from driftscan.index.address import origin_of, shown
-from driftscan.index.releases import Releases
 from driftscan.index.settings import configured_indexes
-from driftscan.index.transport import Web
 from driftscan.lock import parse
 from driftscan.lock.document import Document
 from driftscan.lock.requirements_sources import Located
@@ -23,18 +22,18 @@ from driftscan.model.lock import Lock, OriginKind, Unchecked
 from driftscan.model.target import Target
 from driftscan.reading import read_document
 from driftscan.resolve import places as resolve_places
-from driftscan.resolve.check import Checked, State, Step, audit, by_itself
-from driftscan.resolve.facts import Facts
 from driftscan.resolve.inputs import Inputs, Wanted, name_of, read_inputs
-from driftscan.resolve.locking import Plan, resolve
 from driftscan.resolve.places import Place
+from driftscan.resolve.plan import Plan
 from driftscan.resolve.project import Chosen
 from driftscan.resolve.question import Engine
 from driftscan.resolve.record import UNIVERSAL, Record, command_line, read_record
-from driftscan.witnesses import in_words, witnesses
+from driftscan.store import default_folder
 
 if TYPE_CHECKING:
     from driftscan.convert.content import Made
+    from driftscan.resolve.check import Checked, Step
+    from driftscan.resolve.facts import Facts
 
 STDOUT = "-"
 _DAYS = re.compile(r"(?:P?(\d{1,5})\s*(?:d|D|days?))")
@@ -118,13 +117,20 @@ class Task:
         )
 
     def facts(self) -> Facts:
+        from driftscan.index.pagecache import PageCache
+        from driftscan.index.releases import Releases
+        from driftscan.index.transport import Web
+        from driftscan.resolve.facts import Facts
+
         for url in self.indexes:
             origin = origin_of(url)
             if self.warn is not None and origin.scheme == "http" and not origin.is_loopback:
                 self.warn(f"{shown(url)} is not secured by TLS: whoever stands in between can change what it says")
         web = Web([*self.indexes, *(url for url in self.folders if "://" in url)])
         cutoff = datetime.fromisoformat(self.cutoff) if self.cutoff is not None else None
-        return Facts(web, Releases(web, self.indexes, self.folders), cutoff=cutoff)
+        folder = default_folder() if self.options.cache else None
+        cache = PageCache(folder) if folder is not None else None
+        return Facts(web, Releases(web, self.indexes, self.folders, cache), cutoff=cutoff, cache=cache)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -191,12 +197,16 @@ def lock(
 
 
 def locked(task: Task) -> Locked:
-    with task.facts() as facts:
-        resolved = resolve(task.plan(), facts)
-    from driftscan.resolve.writing import changes, write
+    plan = task.plan()
+    with closing(plan.begin()) as first:
+        # The rest is imported while the engine works: that takes as long as many a resolution.
+        from driftscan.resolve.locking import resolve
+        from driftscan.resolve.writing import changes, write
 
+        with task.facts() as facts:
+            resolved = resolve(plan, facts, first)
     options = task.options
-    result = write(task.plan(), resolved, options.to, task.made(), options.hashes, partial(_seen_from, options.output))
+    result = write(plan, resolved, options.to, task.made(), options.hashes, partial(_seen_from, options.output))
     return Locked(
         text=result.text,
         packages=len(result.lock.packages),
@@ -215,6 +225,8 @@ def check(
     What is not named (the target, the cutoff, the engine) is as the lock records it. Raises DriftscanError where
     something cannot be read.
     """
+    from driftscan.resolve.check import Checked, State, Step, by_itself
+
     if options.output == STDOUT or not Path(options.output).exists():
         where = None if options.output == STDOUT else options.output
         raise UsageError("there is no lock to check", where=where, hint="leave --check out, and it is made")
@@ -261,6 +273,8 @@ def _recorded_places(task: Task) -> Task:
 
 
 def _examples(task: Task, old: Lock) -> Iterator[tuple[str, Target]]:
+    from driftscan.witnesses import in_words, witnesses
+
     if task.places:
         yield from ((place.words, place.target) for place in task.places)
         return
@@ -270,6 +284,8 @@ def _examples(task: Task, old: Lock) -> Iterator[tuple[str, Target]]:
 
 def _asked(task: Task, old: Lock, first: Step) -> Iterator[Step]:
     """The steps that need an index."""
+    from driftscan.resolve.check import State, Step, audit
+
     is_known = first.state is State.FINE and task.record.inputs == task.inputs.digest
     if task.options.offline:
         state = State.SKIPPED if is_known or first.state is State.STALE else State.OPEN
@@ -290,11 +306,14 @@ def _asked(task: Task, old: Lock, first: Step) -> Iterator[Step]:
 
 def _resolved_again(task: Task, old: Lock, facts: Facts) -> Step:
     """What would change. Pins are kept as far as they can be, so what does is what the inputs ask for."""
+    from driftscan.resolve.check import State, Step
+    from driftscan.resolve.locking import resolve
     from driftscan.resolve.writing import changes, write
 
     plan = replace(task.plan(), previous=old)
     try:
-        resolved = resolve(plan, facts)
+        with closing(plan.begin()) as first:
+            resolved = resolve(plan, facts, first)
         result = write(plan, resolved, task.options.to, task.made(), "all", partial(_seen_from, task.options.output))
     except (ResolveError, PackageIndexError) as error:
         state = State.OPEN if "cannot be looked up" in error.message else State.STALE

@@ -29,7 +29,8 @@ from driftscan.model.lock import (
 )
 from driftscan.model.target import Target
 from driftscan.resolve.inputs import Wanted
-from driftscan.resolve.locking import Plan, Resolved, targets
+from driftscan.resolve.locking import Resolved, targets
+from driftscan.resolve.plan import Plan
 from driftscan.resolve.verify import Platform, fits
 
 HASHES = ("all", "target", "exact")

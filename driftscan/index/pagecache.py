@@ -1,0 +1,174 @@
+"""What was read of an index before: project pages as they were understood, and requirements of files by their hash.
+
+A page counts as long as its server says (Cache-Control, RFC 9111, never more than ten minutes), or while its server
+says that it has not changed (ETag), or where it comes again with the same bytes; what is saved then is to understand
+it. Requirements of a file whose hash is known never change. Each entry begins with the SHA-256 of its rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from packaging.utils import NormalizedName
+from packaging.version import Version
+
+from driftscan.index.metadata import Metadata
+from driftscan.index.page import File
+from driftscan.index.releases import Release
+from driftscan.model.lock import Hash
+from driftscan.store import Store
+
+_SCHEMA = 1
+_NAMES = re.compile(r"(?:page|requires)-[0-9a-f]{64}", re.ASCII)
+_MOST = 32 << 20
+_LIMIT = 256 << 20
+"""Bytes of all entries; beyond it those that were not used for longest are removed."""
+_LONGEST = 600
+_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,9})")
+_NEVER = re.compile(r"(?:^|[,\s])(?:no-store|no-cache|private)\b")
+
+
+class KnownPage(NamedTuple):
+    """A page that was understood before. `body` is the SHA-256 of its bytes, `until` a moment in seconds."""
+
+    body: str
+    etag: str | None
+    until: float
+    project: Mapping[Version, Release]
+
+    @property
+    def is_fresh(self) -> bool:
+        return time.time() < self.until
+
+
+class PageCache:
+    """Entries in a folder; nothing here fails."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = Store(folder / "index" / str(_SCHEMA), _NAMES, most=_MOST)
+        self._is_changed = False
+
+    def page(self, url: str, name: NormalizedName) -> KnownPage | None:
+        """The page of a project that was last seen at `url`."""
+        found = self._read(_key("page", url))
+        try:
+            return KnownPage(found["body"], found["etag"], found["until"], _Project(name, found["files"]))
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def put_page(self, url: str, body: str, headers: Mapping[str, str], project: Mapping[Version, Release]) -> None:
+        files = {str(version): [_row(file) for file in release.files] for version, release in project.items()}
+        self._write(
+            _key("page", url),
+            {"body": body, "etag": headers.get("etag"), "until": _until(headers), "files": files},
+        )
+
+    def requirements(self, file: File) -> Metadata | None:
+        """What the file requires, as it was read before."""
+        key = _file_key(file)
+        found = self._read(key) if key is not None else {}
+        try:
+            return Metadata(tuple(found["requires"]), found["requires_python"])
+        except (KeyError, TypeError):
+            return None
+
+    def put_requirements(self, file: File, metadata: Metadata) -> None:
+        if (key := _file_key(file)) is not None:
+            self._write(key, {"requires": metadata.requires, "requires_python": metadata.requires_python})
+
+    def trim(self) -> None:
+        """Keep the folder within its limit, if something was added."""
+        if not self._is_changed:
+            return
+        self.store.sweep()
+        files = sorted(self.store.files(), key=lambda file: file.used)
+        excess = sum(file.size for file in files) - _LIMIT
+        for file in files:
+            if excess <= 0:
+                break
+            file.path.unlink(missing_ok=True)
+            excess -= file.size
+
+    def _read(self, name: str) -> dict[str, Any]:
+        digest, newline, text = (self.store.read(name) or b"").partition(b"\n")
+        if not newline or hashlib.sha256(text).hexdigest().encode() != digest:
+            return {}
+        try:
+            found = json.loads(text)
+        except ValueError:
+            return {}
+        self.store.touch(name)
+        return found if isinstance(found, dict) else {}
+
+    def _write(self, name: str, value: Mapping[str, object]) -> None:
+        text = json.dumps(value, separators=(",", ":")).encode()
+        self.store.write(name, hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
+        self._is_changed = True
+
+
+class _Project(Mapping[Version, Release]):
+    """Releases that are put together when somebody looks at them: pages have thousands of files."""
+
+    def __init__(self, name: NormalizedName, files: Mapping[str, Sequence[Sequence[Any]]]) -> None:
+        self._name = name
+        self._files = {Version(version): rows for version, rows in files.items()}
+
+    def __getitem__(self, version: Version) -> Release:
+        return Release(self._name, version, tuple(map(_file, self._files[version])))
+
+    def __iter__(self) -> Iterator[Version]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
+def _row(file: File) -> list[object]:
+    return [
+        file.filename,
+        file.url,
+        file.hashes,
+        file.requires_python,
+        file.size,
+        file.uploaded,
+        file.yanked,
+        file.metadata,
+    ]
+
+
+def _file(row: Sequence[Any]) -> File:
+    filename, url, hashes, requires_python, size, uploaded, yanked, metadata = row
+    return File(
+        filename=filename,
+        url=url,
+        hashes=tuple(Hash(*value) for value in hashes),
+        requires_python=requires_python,
+        size=size,
+        uploaded=uploaded,
+        yanked=yanked,
+        metadata=tuple(Hash(*value) for value in metadata) if metadata is not None else None,
+    )
+
+
+def _key(kind: str, text: str) -> str:
+    return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _file_key(file: File) -> str | None:
+    """Files without a hash could be others tomorrow."""
+    digest = next((value.digest for value in file.hashes if value.algorithm == "sha256"), None)
+    return _key("requires", f"{digest} {file.filename}") if digest is not None else None
+
+
+def _until(headers: Mapping[str, str]) -> float:
+    control = headers.get("cache-control", "").lower()
+    match = _AGE.search(control)
+    if match is None or _NEVER.search(control):
+        return 0
+    return time.time() + min(int(match[1]), _LONGEST)
