@@ -107,8 +107,8 @@ def _example(text: str) -> Example:
 
 def _titled(fence: re.Match[str]) -> str:
     """A fence under the name of its file, which Markdown renderers do not show."""
-    shown = f"```{fence['language']}\n{fence['body']}```"
-    if fence["name"] is None:
+    name, shown = fence["name"], f"```{fence['language']}\n{fence['body']}```"
+    if name is None:
         return shown
-    what = ", by what each instruction puts into it" if fence["name"] == IMAGE else ""
-    return f"`{fence['name']}`{what}:\n\n{shown}"
+    what = ", by what each instruction puts into it" if name == IMAGE else ""
+    return f"`{name}`{', as the registry has it' if ':' in name else what}:\n\n{shown}"

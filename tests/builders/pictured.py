@@ -5,7 +5,7 @@ The document maps instructions to lists. An item is one of
 - `idna 3.10`, a distribution in /opt/venv as pip installs it, or a mapping from that to facts of it: `site`, `requires`
   and `tags` (lists), `files` by path, `direct_url`, `generator`, and `record: false` for one without RECORD;
 - a mapping from `conda NAME VERSION BUILD` to facts of a package in /opt/conda;
-- a mapping from a path to its content: a text, or what an ELF file is made of (`_ELF`);
+- a mapping from a path to its content: a text, `{bytes: SIZE}`, or what an ELF file is made of (`_ELF`);
 - `rm PATH`.
 
 ENV, ENTRYPOINT and CMD go into the configuration, as a builder does.
@@ -100,6 +100,8 @@ def _files(item: str | Mapping[str, Any]) -> dict[str, Content]:
 def _content(value: str | Mapping[str, Any]) -> bytes:
     if isinstance(value, str):
         return value.encode()
+    if "bytes" in value:
+        return bytes(value["bytes"])
     assert value.keys() <= _ELF, f"an ELF file is made of {sorted(_ELF)}, not {sorted(value)}"
     versions = [(name, [(version, False) for version in wanted]) for name, wanted in value.get("versions", {}).items()]
     return Elf(

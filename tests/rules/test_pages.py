@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,10 +20,13 @@ from driftscan.rules import RULES
 from driftscan.rules.page import FAMILIES, IMAGE, Example
 from driftscan.rules.rule import Rule
 from tests.builders.pictured import image, wheel
+from tests.builders.registry import faulty_registry
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "driftscan" / "rules" / "pages"
 DOCS = ROOT / "docs" / "rules"
+REGISTRY = "localhost:5000"
+"""The registry of examples: a file `localhost:5000/NAME:TAG` is a manifest in it."""
 
 each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 
@@ -33,20 +38,40 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@contextmanager
+def served(files: Mapping[str, str]) -> Iterator[str]:
+    """The address of a registry that has the manifests among the files, if there are any."""
+    if not any(name.startswith(REGISTRY) for name in files):
+        yield REGISTRY
+        return
+    with faulty_registry() as registry:
+        for name, text in files.items():
+            if name.startswith(REGISTRY):
+                repository, _, tag = name.removeprefix(f"{REGISTRY}/").partition(":")
+                registry.add_manifest(text.encode(), tag, repository)
+        yield f"127.0.0.1:{registry.port}"
+
+
 def said(folder: Path, example: Example, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """What the command of an example finds in its files."""
-    for name, text in example.files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        if name == IMAGE:
-            image(folder / name, text)
-        elif name.endswith(".whl"):
-            wheel(folder / name, text)
-        else:
-            (folder / name).write_text(text)
-    run([*shlex.split(example.command), "--format", "json"])
+    with served(example.files) as address:
+        for name, text in example.files.items():
+            _write(folder / name, text.replace(REGISTRY, address))
+        run([*shlex.split(example.command), "--format", "json"])
     out, err = capsys.readouterr()
     assert (out == "", err) == (False, "")
-    return [f"{each['severity']} {each['rule']} {each['message']}" for each in json.loads(out)["findings"]]
+    findings = json.loads(out.replace(address, REGISTRY))["findings"]
+    return [f"{each['severity']} {each['rule']} {each['message']}" for each in findings]
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.name == IMAGE:
+        image(path, text)
+    elif path.suffix == ".whl":
+        wheel(path, text)
+    else:
+        path.write_text(text)
 
 
 def test_there_is_a_page_for_each_rule_and_no_other() -> None:
