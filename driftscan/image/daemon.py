@@ -7,8 +7,8 @@ The Docker SDK supplies the transport (unix sockets, TLS, SSH); it is imported w
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
@@ -62,6 +62,10 @@ class Engine(NamedTuple):
 
 class _AbsentError(NotFoundError):
     """The engine knows no image by the name it was asked for."""
+
+
+class _RefusedError(UnreachableError):
+    """The engine answered, but not with what it was asked for."""
 
 
 class Client:
@@ -145,7 +149,7 @@ class Client:
             message = ""
         if response.status_code == 404:
             return _AbsentError(message or "there is no such image", where=self.where)
-        return UnreachableError(f"it answered {response.status_code} {message or response.reason}", where=self.where)
+        return _RefusedError(f"it answered {response.status_code} {message or response.reason}", where=self.where)
 
 
 class _Body:
@@ -242,15 +246,24 @@ def asking(client: Client, reference: str) -> Iterator[None]:
 
 
 def saved_image(
-    client: Client, reference: str, identity: str, config: ImageConfig, save: str, platform: str | None, limits: Limits
+    client: Client,
+    reference: str,
+    identity: str,
+    config: ImageConfig,
+    saves: Sequence[str],
+    platform: str | None,
+    limits: Limits,
 ) -> Image:
-    """The image with the id `identity`, whose layers are read from the engine's save stream at the path `save`."""
+    """The image with the id `identity`, whose layers are read from a stream that the engine saves it as.
+
+    `saves` are paths of such streams; an engine may refuse all but the last.
+    """
     check_platform(config, platform, f"{client.engine.scheme}:{reference}")
 
     @contextmanager
     def layers() -> Iterator[Iterator[Arrival]]:
-        with client.stream(save) as stream:
-            yield arrivals(stream, limits)
+        with ExitStack() as stack:
+            yield arrivals(_first(client, saves, stack), limits)
 
     return Image(
         reference=reference,
@@ -261,6 +274,14 @@ def saved_image(
         platform=config.platform or None,
         close=client.close,
     )
+
+
+def _first(client: Client, saves: Sequence[str], stack: ExitStack) -> Stream:
+    *others, last = saves
+    for save in others:
+        with suppress(_RefusedError):
+            return stack.enter_context(client.stream(save))
+    return stack.enter_context(client.stream(last))
 
 
 def saved_config(stream: Stream, diff_ids: tuple[str, ...], limits: Limits) -> ImageConfig:

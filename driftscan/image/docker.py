@@ -41,7 +41,7 @@ def open_image(reference: str, platform: str | None, limits: Limits) -> Image:
         identity = text(found, "Id", _ANSWER)
         own = f"{images}/{check_digest(identity, 'the image')}"
         config = _config(client, found, own, limits)
-        return saved_image(client, reference, identity, config, f"{own}/get", platform, limits)
+        return saved_image(client, reference, identity, config, (f"{own}/get",), platform, limits)
 
 
 def _config(client: Client, found: JsonObject, path: str, limits: Limits) -> ImageConfig:

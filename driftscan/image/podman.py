@@ -17,6 +17,7 @@ from driftscan.image.strictjson import JsonObject, text
 _ENGINE = Engine("Podman", "podman", "`podman system service --time=0 &`", "podman pull")
 _ANSWER = "Podman's answer"
 _VERSION = "4.0.0"
+_FORMATS = ("docker-archive", "oci-archive")
 _SYSTEM_SOCKET = "/run/podman/podman.sock"
 
 
@@ -32,8 +33,9 @@ def open_image(reference: str, platform: str | None, limits: Limits) -> Image:
         images = f"/v{client.header('/libpod/_ping', 'Libpod-API-Version') or _VERSION}/libpod/images"
         found = client.object(f"{images}/{path}/json", _ANSWER)
         identity = check_digest(f"sha256:{text(found, 'Id', _ANSWER).removeprefix('sha256:')}", "the image")
-        save = f"{images}/{identity.removeprefix('sha256:')}/get?format=docker-archive&compress=false"
-        return saved_image(client, reference, identity, read_config(_config(found), limits), save, platform, limits)
+        # The other format takes longer, since layers are compressed for it; but zstd layers do not go into this one.
+        saves = [f"{images}/{identity.removeprefix('sha256:')}/get?compress=false&format={kind}" for kind in _FORMATS]
+        return saved_image(client, reference, identity, read_config(_config(found), limits), saves, platform, limits)
 
 
 def _config(found: JsonObject) -> bytes:

@@ -18,7 +18,7 @@ import pytest
 from driftscan.errors import DriftscanError, ImageError, LimitError, NotFoundError, UnreachableError
 from driftscan.image import Limits, layer_ids, open_image, scan
 from driftscan.inventory import wants
-from tests.builders.archives import docker_archive, layer_tar
+from tests.builders.archives import docker_archive, layer_tar, oci_layout
 
 STEPS = [("RUN touch /a", {"a": "1"}), ("RUN touch /b", {"b": "2"})]
 IDENTITY = "sha256:" + "5" * 64
@@ -155,6 +155,37 @@ def test_a_saved_archive_of_another_image(shop: Engine, tmp_path: Path) -> None:
     error = refused()
     assert isinstance(error, ImageError)
     assert error.message.startswith("layer 2 (sha256:")
+
+
+def test_podman_saves_in_another_format_what_does_not_go_into_the_first(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it says of zstd layers that it pulled."""
+    layout = oci_layout(tmp_path / "layout", STEPS)
+    saved = Path(shutil.make_archive(str(tmp_path / "saved"), "tar", layout)).read_bytes()
+    asked: list[str] = []
+
+    def save(exchange: BaseHTTPRequestHandler) -> None:
+        asked.append(exchange.path.partition("format=")[2])
+        zstd = {"cause": "zstd compression is not supported for docker images", "response": 400}
+        (json_reply(zstd, 400) if asked[-1] == "docker-archive" else reply(saved))(exchange)
+
+    diff_ids = [f"sha256:{hashlib.sha256(layer_tar(files)).hexdigest()}" for _, files in STEPS]
+    images = "/v4.0.0/libpod/images"
+    engine.replies |= {
+        "/libpod/_ping": reply(b"OK"),
+        f"{images}/shop/json": json_reply({"Id": IDENTITY, "RootFS": {"Layers": diff_ids}}),
+        f"{images}/{IDENTITY.removeprefix('sha256:')}/get": save,
+    }
+    monkeypatch.setenv("CONTAINER_HOST", engine.host)
+    with open_image("podman:shop", limits=Limits()) as image:
+        assert [list(index.entries) for index in scan(image, wants, Limits())] == [["a"], ["b"]]
+    assert asked == ["docker-archive", "oci-archive"]
+
+    engine.replies[f"{images}/{IDENTITY.removeprefix('sha256:')}/get"] = json_reply({"cause": "no space left"}, 500)
+    with open_image("podman:shop", limits=Limits()) as image, pytest.raises(UnreachableError) as caught:
+        scan(image, wants, Limits())
+    assert caught.value.message == "it answered 500 no space left"
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"Id": 7}', b'{"Id": "sha256:../.."}', b'{"a": 1, "A": 2}'])

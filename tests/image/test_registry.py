@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -15,8 +17,10 @@ from driftscan.image import Limits, open_image, scan
 from driftscan.image.registry_auth import Challenge, parse_challenges
 from driftscan.inventory import wants
 from driftscan.model.image import LayerIndex
+from tests.builders.archives import layer_tar
 from tests.builders.registry import (
     INDEX,
+    LAYER,
     MANIFEST,
     Content,
     Exchange,
@@ -589,6 +593,76 @@ class TestManifests:
             "the layer is kept outside of the registry, and addresses that an image names are not followed"
         )
         assert other.requests == []
+
+
+class TestLayers:
+    def test_a_table_of_contents_is_not_believed(self, registry: FaultyRegistry) -> None:
+        """eStargz: the table says that there is one file, other than that which runtimes unpack; its digest holds."""
+        table = json.dumps({"version": 1, "entries": [{"name": "app/good.txt", "type": "reg", "digest": "sha256:0"}]})
+        tar = layer_tar({"app/bad.txt": "bad", "stargz.index.json": table})
+        footer = b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x1a\0SG\x16\0%016xSTARGZ\x01\0\0\xff\xff" % 512 + b"\0" * 8
+        blob = gzip.compress(tar[:512]) + gzip.compress(tar[512:]) + footer
+        registry.add_image([("COPY . /app", {"app/bad.txt": "bad", "stargz.index.json": table})])
+        document = json.loads(registry.contents["/v2/shop/manifests/1"].data)
+        annotation = {
+            "containerd.io/snapshotter/stargz/toc.digest": f"sha256:{hashlib.sha256(table.encode()).hexdigest()}"
+        }
+        document["layers"] = [registry.descriptor(blob, f"{LAYER}+gzip") | {"annotations": annotation}]
+        registry.add_manifest(document)
+        assert names(read(registry)) == [["app/bad.txt", "stargz.index.json"]]
+        assert {request.range for request in registry.requests} == {None}
+
+    def test_ten_thousand_layers(self, registry: FaultyRegistry) -> None:
+        registry.add_image(STEPS)
+        document = json.loads(registry.contents["/v2/shop/manifests/1"].data)
+        document["layers"] *= 5000
+        registry.add_manifest(document)
+        error = refused(registry)
+        assert isinstance(error, LimitError)
+        assert error.message == "the number of layers (10000) passes the limit `layers` of 256"
+
+    def test_fewer_layers_than_the_configuration_has(self, registry: FaultyRegistry) -> None:
+        registry.add_image(STEPS)
+        document = json.loads(registry.contents["/v2/shop/manifests/1"].data)
+        del document["layers"][1]
+        registry.add_manifest(document)
+        assert refused(registry).message == "the manifest lists 1 layers, the configuration 2"
+
+    def test_a_layer_that_is_not_the_configurations(self, registry: FaultyRegistry) -> None:
+        registry.add_image(STEPS)
+        document = json.loads(registry.contents["/v2/shop/manifests/1"].data)
+        document["layers"].reverse()
+        registry.add_manifest(document)
+        assert refused(registry).message.startswith("its content has the diff id sha256:")
+
+    @pytest.mark.parametrize(
+        "digest", ["../../x", "sha256:../../x", "md5:" + "0" * 32, "sha256:" + "A" * 64, "sha256:"]
+    )
+    def test_a_digest_that_is_none_is_not_asked_for(self, registry: FaultyRegistry, digest: str) -> None:
+        registry.add_image(STEPS)
+        document = json.loads(registry.contents["/v2/shop/manifests/1"].data)
+        document["layers"][0]["digest"] = digest
+        registry.add_manifest(document)
+        error = refused(registry)
+        assert isinstance(error, ImageError)
+        assert error.message.startswith("a layer of the manifest has the digest ")
+        assert {request.path for request in registry.requests} == {"/v2/", "/v2/shop/manifests/1"}
+
+    def test_layers_are_fetched_at_once(self, registry: FaultyRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each waits for the other one to be asked for."""
+        monkeypatch.setattr("driftscan.image.scan.os.cpu_count", lambda: 2)
+        registry.add_image(STEPS)
+        both = threading.Barrier(2, timeout=10)
+        met: list[int] = []
+
+        def meet(exchange: Exchange) -> None:
+            met.append(both.wait())
+            whole(exchange)
+
+        for text in (b"aaa", b"bbb"):
+            registry.faults[blob_of(registry, text)] = [meet]
+        assert names(read(registry)) == CONTENT
+        assert sorted(met) == [0, 1]
 
 
 class TestParts:
