@@ -12,7 +12,6 @@ from driftscan import lock as lock_formats
 from driftscan import practices, rules
 from driftscan.api import request as requests
 from driftscan.api.checking import lock_input
-from driftscan.reading import read_document
 from driftscan.api.scanning import LIMITS, Progress, described, open_target, take_inventory
 from driftscan.compare import Comparison
 from driftscan.compare import compare as join
@@ -31,6 +30,7 @@ from driftscan.model.traces import FoundLock
 from driftscan.practices import base
 from driftscan.practices.actions import of_stage
 from driftscan.practices.installs import installs
+from driftscan.reading import read_document
 from driftscan.rules.practices import FAMILIES
 
 _LOCAL = (OriginKind.DIRECTORY, OriginKind.EDITABLE, OriginKind.VIRTUAL)

@@ -47,10 +47,9 @@ class OtherLock:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
     """`context` has the locks of the build context by the name that instructions use for them (`./` left out); None
-    where it was not read.
-    `images` tells what names of images stand for, as far as anybody was asked. `base_name` is the image that is said to be
-    the base, `base_layers` are its diff ids; None where nobody said. `other_locks` are locks in the image that are not the ones compared,
-    `same_locks` the paths of those that are.
+    where it was not read. `images` tells what names of images stand for, as far as anybody was asked. `base_name` is
+    the image that is said to be the base, `base_layers` are its diff ids; None where nobody said. `other_locks` are
+    locks in the image that are not the ones compared, `same_locks` the paths of those that are.
     """
 
     dockerfile: Dockerfile | None = None

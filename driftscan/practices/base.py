@@ -84,7 +84,7 @@ def _not_pinned(rule: str, name: str, instruction: Instruction, build: Build, do
     shown = name if _has_tag(name) else f"{name} (that is, {name}:latest)"
     now = build.images.get(name)
     digest = now.digest if now is not None else None
-    hint = f"write {name}@{digest}, which is what {now.source} has" if now and digest else f"write {name}@sha256:…"
+    hint = f"write {name}@{digest}, which is what {now.source} has" if now and digest else f"write {name}@sha256:..."
     if not digest:
         hint += "; --online looks the digest up, --fix writes it"
     return _fail(
@@ -163,7 +163,7 @@ def _sources(build: Build, dockerfile: Dockerfile) -> Iterator[Statement]:
             outcome=Outcome.FAIL,
             grade=Grade.DOCKERFILE,
             text=f"the frontend {syntax.value} is named without a digest, and it decides what every line means",
-            hint=f"write # syntax={syntax.value}@sha256:…"
+            hint=f"write # syntax={syntax.value}@sha256:..."
             + (", or take the line out where the builder's own frontend will do" if _SYNTAX in syntax.value else ""),
             location=Location(path=dockerfile.path, line=syntax.line),
         )

@@ -35,7 +35,7 @@ NUMERICAL = frozenset(
 )
 """Projects that compute with threads of OpenMP or BLAS, or bring these."""
 _CUDA_IMAGE = re.compile(r"(?:^|/)(?:nvidia/|nvcr\.io/|[^/]*cuda|pytorch/pytorch|rapidsai/)", re.IGNORECASE)
-_NEEDED = re.compile(r"libcudart\.so\.(\d+)")
+_NEEDED = re.compile(r"libcudart\.so\.(\d+)(?:\.\d+)*")
 _REQUIRED = re.compile(r"\bcuda>=(\d{1,3}\.\d{1,3})")
 _DRIVERS = {11: "450.80.02", 12: "525.60.13", 13: "580.65.06"}
 """Least Linux driver for each major version of CUDA, by NVIDIA's table of minor version compatibility."""
@@ -66,7 +66,7 @@ def _bases(dockerfile: Dockerfile) -> Iterator[Statement]:
                 outcome=Outcome.FAIL,
                 grade=Grade.DOCKERFILE,
                 text=f"the CUDA base image {name} has no digest: toolkit and driver floor may change with it",
-                hint=f"write {name}@sha256:…",
+                hint=f"write {name}@sha256:...",
                 location=Location(path=dockerfile.path, line=stage.line),
             )
 
@@ -276,7 +276,7 @@ def _low(text: str) -> Statement:
         outcome=Outcome.FAIL,
         grade=Grade.CONFIGURATION,
         text=text,
-        hint="declare what the packages need: ENV NVIDIA_REQUIRE_CUDA=cuda>=…",
+        hint="declare what the packages need: ENV NVIDIA_REQUIRE_CUDA=cuda>=...",
     )
 
 

@@ -187,7 +187,7 @@ def _requirements(tool: str, words: Sequence[Word], values: Mapping[str, str | N
             tool=tool, source=Source.UNKNOWN, locks=files, because=f"what {unread!r} stands for, only a build knows"
         )
     if names:
-        listed = ", ".join(word.text for word in names[:4]) + (" …" if len(names) > 4 else "")
+        listed = ", ".join(word.text for word in names[:4]) + (" ..." if len(names) > 4 else "")
         return Install(
             tool=tool,
             source=Source.LOOSE,

@@ -100,7 +100,7 @@ def _loose(found: _Found) -> Statement:
 
 def _short(command: SimpleCommand, most: int = 70) -> str:
     text = " ".join(str(command).split())
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _lock(comparison: Comparison, found: _Found, where: str) -> Statement:
@@ -169,7 +169,7 @@ def _opaque(stages: tuple[tuple[Action, ...], ...]) -> Iterator[tuple[Action, st
                 if is_script or is_named:
                     yield action, _short(command)
             for reason in action.unread:
-                yield action, f"{action.text[:50]}… ({reason})"
+                yield action, f"{action.text[:50]}... ({reason})"
 
 
 def _installs_by_name(command: SimpleCommand) -> bool:

@@ -74,7 +74,7 @@ def history(comparison: Comparison) -> tuple[Action, ...]:
 
 
 def own_layers(comparison: Comparison) -> tuple[LayerId, ...]:
-    """The layers above the base image. Where that is not known all of them, but for the root filesystem at the bottom."""
+    """The layers above the base image; where that is not known, all above the root filesystem at the bottom."""
     inventory = image(comparison)
     if inventory is None:
         return ()
