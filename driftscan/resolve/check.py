@@ -97,6 +97,8 @@ def _unsatisfied(inputs: Inputs, lock: Lock, targets: Sequence[Target]) -> Itera
             if found is None:
                 if wanted in inputs.requirements:
                     yield f"{wanted.where} asks for {wanted.shown}, which the lock does not have"
+            elif found.version is None and wanted.located is None:
+                continue  # that it is not pinned is said already
             elif not _satisfies(wanted, found):
                 has = found.version or found.origin.location
                 yield f"{wanted.where} asks for {wanted.shown}, and the lock has {has}"

@@ -82,6 +82,8 @@ class Explainer:
         if (error := self._missing(asking[0])) is not None:
             return error
         releases = self._before(name)
+        if not releases and self.cutoff is None:
+            return ResolveError(f"the index has no release of {name}", where=asking[0].where)
         if not releases:
             return ResolveError(
                 f"no release of {name} was there before {self.cutoff}",

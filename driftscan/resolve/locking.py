@@ -105,13 +105,19 @@ def _answer(
         running = first or plan.engine.begin(plan.question(place, pins))
         stack.callback(running.close)
         facts.ahead(names, _told_by(plan))
-        try:
-            answer = running.result()
-        except ResolveError as error:
-            raise explainer.unreachable() or error from error
+        answer = _result(running)
     if isinstance(answer, Impossible):
         raise explainer.explain(answer)
+    if isinstance(answer, ResolveError):
+        raise explainer.unreachable() or answer
     return answer
+
+
+def _result(running: Running) -> Lock | Impossible | ResolveError:
+    try:
+        return running.result()
+    except ResolveError as error:
+        return error
 
 
 def _facts(plan: Plan, facts: Facts, choices: Sequence[Choice]) -> Mapping[PackageId, Fact]:

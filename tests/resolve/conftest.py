@@ -34,7 +34,7 @@ def index(monkeypatch: pytest.MonkeyPatch, engine_cache: Path) -> Iterator[Packa
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "project"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -45,7 +45,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def lock(index: PackageIndex, project: Path, capsys: pytest.CaptureFixture[str]) -> Lock:
+def lock(index: PackageIndex, project_folder: Path, capsys: pytest.CaptureFixture[str]) -> Lock:
     """Runs `driftscan lock` with the arguments, in the project."""
 
     def lock(*arguments: str) -> Outcome:
@@ -54,3 +54,9 @@ def lock(index: PackageIndex, project: Path, capsys: pytest.CaptureFixture[str])
         return code, out.replace(index.simple, "INDEX"), err.replace(index.simple, "INDEX")
 
     return lock
+
+
+@pytest.fixture
+def project(project_folder: Path) -> Path:
+    """The folder that `lock` runs in."""
+    return project_folder

@@ -260,8 +260,10 @@ def test_a_build_is_only_for_who_asks_for_it(index: PackageIndex, project: Path,
     index.add("tool-1.0.tar.gz", sdist("tool", "1.0", metadata("tool", "1.0", form="2.2")))
     write(project, "tool\n")
     assert lock("requirements.in", *PLACE)[2].splitlines() == [
-        f"driftscan: error: requirements.in:1: tool has nothing for {WORDS}: "
-        + "tool 1.0 has only a source distribution for it, and nothing is built",
+        (
+            f"driftscan: error: requirements.in:1: tool has nothing for {WORDS}: "
+            "tool 1.0 has only a source distribution for it, and nothing is built"
+        ),
         "hint: --allow-builds lets its code run on this machine",
     ]
 
