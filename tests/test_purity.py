@@ -13,7 +13,7 @@ import pytest
 
 import driftscan
 from driftscan import image, lock, report
-from driftscan.report import explanations, graphs
+from driftscan.report import explanations, graphs, settings
 
 PACKAGE = Path(driftscan.__file__).parent
 IMPURE = {"api", "cli", "image", "index", "reading.py", "resolve", "store.py", "__init__.py", "__main__.py"}
@@ -95,6 +95,7 @@ def test_every_report_format_is_registered() -> None:
     tables = (
         *(report.FORMATS, report.INVENTORY_FORMATS, graphs.GRAPH_FORMATS, graphs.WHY_FORMATS),
         *(explanations.EXPLAIN_FORMATS, explanations.RULES_FORMATS),
+        settings.SETTINGS_FORMATS,
     )
     functions = [function for table in tables for function in table.values()]
     assert {function.__module__.rpartition(".")[2] for function in functions} == _defining("report", "render")

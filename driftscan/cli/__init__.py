@@ -45,6 +45,12 @@ def _lock() -> click.Command:
     return lock
 
 
+def _adopt() -> click.Command:
+    from driftscan.cli.adopt import adopt
+
+    return adopt
+
+
 def _graph() -> click.Command:
     from driftscan.cli.graph import graph
 
@@ -105,6 +111,7 @@ COMMANDS: Mapping[str, Callable[[], click.Command]] = MappingProxyType(
         "check": _check,
         "lock": _lock,
         "convert": _convert,
+        "adopt": _adopt,
         "graph": _graph,
         "why": _why,
         "inspect": _inspect,

@@ -7,14 +7,17 @@ from typing import Unpack
 import click
 
 from driftscan import api
+from driftscan.cli.accepted import Finished, accepted
 from driftscan.cli.errors import warn
 from driftscan.cli.options import (
+    BaselineOptions,
     IndexOptions,
     MarkerOptions,
     OutputOptions,
     RuleOptions,
     SelectionOptions,
     TargetOptions,
+    baseline_option,
     fail_on,
     index_options,
     is_narrowed,
@@ -31,7 +34,9 @@ from driftscan.errors import UsageError
 from driftscan.report import CHECK_FORMATS
 
 
-class _Options(SelectionOptions, MarkerOptions, IndexOptions, TargetOptions, RuleOptions, OutputOptions):
+class _Options(
+    SelectionOptions, MarkerOptions, IndexOptions, TargetOptions, RuleOptions, BaselineOptions, OutputOptions
+):
     target: str | None
 
 
@@ -43,6 +48,7 @@ class _Options(SelectionOptions, MarkerOptions, IndexOptions, TargetOptions, Rul
 @selection_options
 @target_options
 @rule_options
+@baseline_option
 @output_options(CHECK_FORMATS)
 @click.pass_context
 def check(context: click.Context, locks: tuple[str, ...], **options: Unpack[_Options]) -> None:
@@ -80,5 +86,6 @@ def check(context: click.Context, locks: tuple[str, ...], **options: Unpack[_Opt
         index_urls=options["index_url"],
         warn=warn,
     )
+    (report,) = accepted(context, [Finished(report, options["baseline"])], options, ("LK",))
     write(CHECK_FORMATS, report, options)
     context.exit(exit_code(report))

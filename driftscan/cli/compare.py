@@ -7,15 +7,17 @@ from typing import Unpack
 import click
 
 from driftscan import api
-from driftscan.api.reading import is_lock
-from driftscan.cli import progress
+from driftscan.cli import errors, progress
+from driftscan.cli.accepted import Finished, accepted, named
 from driftscan.cli.errors import warn
 from driftscan.cli.options import (
+    BaselineOptions,
     OutputOptions,
     ProofOptions,
     RuleOptions,
     SelectionOptions,
     TargetOptions,
+    baseline_option,
     fail_on,
     listed,
     output_options,
@@ -25,12 +27,20 @@ from driftscan.cli.options import (
     selection_options,
     target_options,
 )
-from driftscan.cli.results import exit_code, write
-from driftscan.errors import UsageError
+from driftscan.cli.pairs import Pair, PairOptions, pairs, target_option
+from driftscan.cli.results import exit_code, worst, write, write_all
+from driftscan.errors import DriftscanError
+from driftscan.finding import Report
 from driftscan.report import FORMATS
+from driftscan.report.several import Named
+
+FAMILIES = ("LK", "DR", "NW", "IN", "IM543")
+"""What a comparison looks for."""
 
 
-class _Options(SelectionOptions, TargetOptions, ProofOptions, RuleOptions, OutputOptions):
+class CompareOptions(
+    PairOptions, SelectionOptions, TargetOptions, ProofOptions, RuleOptions, BaselineOptions, OutputOptions
+):
     pass
 
 
@@ -40,25 +50,50 @@ class _Options(SelectionOptions, TargetOptions, ProofOptions, RuleOptions, Outpu
 @target_options
 @proof_options
 @rule_options
+@baseline_option
+@target_option
 @output_options(FORMATS)
 @click.pass_context
-def compare(context: click.Context, arguments: tuple[str, ...], **options: Unpack[_Options]) -> None:
+def compare(context: click.Context, arguments: tuple[str, ...], **options: Unpack[CompareOptions]) -> None:
     """Compare locks with an image: what is missing, what is too much, what differs, and which layer did it.
 
     Several LOCKs are taken as one. TARGET is an image (shop:1.4, or docker:, podman:, registry:), an archive
     (shop.tar, or docker-archive:, oci-archive:), an OCI layout (oci:), an unpacked root filesystem (dir:) or a Python
-    environment on this machine (env:.venv).
+    environment on this machine (env:.venv). Without arguments, every pair of locks and image in the configuration is
+    compared.
 
     \b
     driftscan compare uv.lock shop:1.4
     driftscan compare conda-linux-64.lock requirements.txt lab.tar
     driftscan compare --wheels dist uv.lock shop:1.4
+    driftscan compare --target shop
     """
-    locks, target = split(arguments)
-    with progress.layers(target, quiet=options["quiet"]) as watch:
-        report = api.compare(
-            locks,
-            target,
+    found = pairs(context, arguments, options)
+    finished: list[Finished] = []
+    code = errors.CLEAN
+    for pair in found:
+        try:
+            finished.append(Finished(compared(pair), pair.options["baseline"], pair.section))
+        except DriftscanError as error:
+            if len(found) == 1:
+                raise
+            # The others are compared all the same.
+            code = errors.handle(error, ())
+    reports = accepted(context, finished, options, FAMILIES)
+    if len(found) == 1:
+        write(FORMATS, reports[0], options)
+    elif reports:
+        write_all([Named(named(each), report) for each, report in zip(finished, reports, strict=True)], options)
+    context.exit(worst([code, *map(exit_code, reports)]))
+
+
+def compared(pair: Pair[CompareOptions]) -> Report:
+    """The report of one pair, before anything is suppressed."""
+    options = pair.options
+    with progress.layers(pair.image, quiet=options["quiet"]) as watch:
+        return api.compare(
+            pair.locks,
+            pair.image,
             request=request(options),
             environment=options["environment"],
             platform=options["platform"],
@@ -71,8 +106,6 @@ def compare(context: click.Context, arguments: tuple[str, ...], **options: Unpac
             progress=watch,
             proving=_proving(options),
         )
-    write(FORMATS, report, options)
-    context.exit(exit_code(report))
 
 
 def _proving(options: ProofOptions) -> api.Proving | None:
@@ -86,27 +119,3 @@ def _proving(options: ProofOptions) -> api.Proving | None:
         index_urls=options["index_url"],
         warn=warn,
     )
-
-
-def split(arguments: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
-    """Locks and target; UsageError that says what is missing or swapped."""
-    if not arguments:
-        raise UsageError("a lock and an image are needed", hint="driftscan compare uv.lock shop:1.4")
-    *locks, target = arguments
-    if not locks and is_lock(target):
-        raise UsageError(f"{target} is a lock; the image is missing", hint=f"driftscan compare {target} shop:1.4")
-    if not locks:
-        raise UsageError(f"the lock to compare {target} with is missing", hint=f"driftscan compare uv.lock {target}")
-    if is_lock(target):
-        others = [argument for argument in locks if not is_lock(argument)]
-        if len(others) != 1:
-            raise UsageError(
-                f"the last argument is the image, and {target} is a lock",
-                hint=f"driftscan compare {' '.join(arguments)} shop:1.4",
-            )
-        right = [argument for argument in arguments if argument != others[0]]
-        raise UsageError(
-            f"the last argument is the image, and {target} is a lock",
-            hint=f"the locks come first: driftscan compare {' '.join(right)} {others[0]}",
-        )
-    return tuple(locks), target

@@ -75,6 +75,12 @@ class RuleOptions(TypedDict):
     fail_on: str
 
 
+class BaselineOptions(TypedDict):
+    """Findings that are accepted."""
+
+    baseline: str | None
+
+
 class _FormatFile(click.ParamType[tuple[str, str]]):
     """`FORMAT=FILE`, refused before the work begins where the file could not be written afterwards."""
 
@@ -172,6 +178,11 @@ def rule_options(function: _Function) -> _Function:
             "--fail-on", type=levels, default=Severity.ERROR.value, show_default=True, help="What exits with 1."
         ),
     )
+
+
+baseline_option = click.option(
+    "--baseline", metavar="FILE", help="Findings that are accepted, as `driftscan baseline` writes them."
+)
 
 
 def output_options(formats: Iterable[str]) -> Callable[[_Function], _Function]:

@@ -30,8 +30,8 @@ RULES: tuple[Rule, ...] = (
     *linkage.RULES,
     *runtimes.RULES,
     *integrity.RULES,
-    *suppressions.RULES,
     *practices.RULES,
+    *suppressions.RULES,
 )
 """All rules: those about the lock first, then those about what is installed, as the documentation lists them."""
 

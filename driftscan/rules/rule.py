@@ -49,22 +49,30 @@ class Rule:
     check: Check
 
     def findings(self, comparison: Comparison) -> Iterator[Finding]:
-        for draft in self.check(comparison):
-            yield Finding(
-                rule=self.code,
-                slug=self.slug,
-                severity=draft.severity or self.severity,
-                message=draft.message,
-                package=draft.package,
-                locked=draft.locked,
-                installed=draft.installed,
-                path=draft.path,
-                layer=draft.layer,
-                chain=draft.chain,
-                hint=draft.hint or self.remedy,
-                location=draft.location,
-                subject=draft.subject,
-            )
+        return map(self.finding, self.check(comparison))
+
+    def finding(self, draft: Draft) -> Finding:
+        """`draft` under the name of this rule."""
+        return Finding(
+            rule=self.code,
+            slug=self.slug,
+            severity=draft.severity or self.severity,
+            message=draft.message,
+            package=draft.package,
+            locked=draft.locked,
+            installed=draft.installed,
+            path=draft.path,
+            layer=draft.layer,
+            chain=draft.chain,
+            hint=draft.hint or self.remedy,
+            location=draft.location,
+            subject=draft.subject,
+        )
+
+
+def elsewhere(comparison: Comparison) -> Iterator[Draft]:  # noqa: ARG001 (the signature of every check)
+    """The check of a rule that is not held against a comparison: who has what it is about makes its findings."""
+    return iter(())
 
 
 def location(comparison: Comparison, package: Package) -> Location | None:
