@@ -48,6 +48,7 @@ def render(report: Report, view: View) -> str:
         scorecard.lines(report.practices, view),
         _suppressed(report.suppressed, view),
         _unchecked(report.unchecked, view),
+        _more_of_rules(matters, view),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
@@ -239,3 +240,11 @@ def _unchecked(unchecked: Sequence[Unchecked], view: View) -> list[str]:
 
 def _more(number: int, view: View) -> list[str]:
     return [view.paint(f"  and {number} more (-v shows all)", Style.FAINT)] if number else []
+
+
+def _more_of_rules(findings: Sequence[Finding], view: View) -> list[str]:
+    """Where the rule of the worst finding is explained."""
+    if not findings:
+        return []
+    worst = min(findings, key=lambda finding: finding.severity.rank)
+    return wrap([Span(f"`driftscan explain {worst.rule}` tells more about a rule", Style.FAINT)], view)

@@ -47,6 +47,8 @@ requests
   error    requests is not pinned: the lock allows >=2.31
            LK101 unpinned · requirements.txt:6
            fix       pin it with ==, or let a locking tool write the file
+
+`driftscan explain LK101` tells more about a rule
 """
 
 

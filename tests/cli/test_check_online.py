@@ -24,6 +24,8 @@ colorama
   error    click 8.2.0 requires colorama, and the lock does not pin it; today it could be 0.4.6
            LK102 unpinned-transitive · requirements.txt:1 · via flask > click > colorama
            fix       lock all requirements with their dependencies
+
+`driftscan explain LK102` tells more about a rule
 """
 
 

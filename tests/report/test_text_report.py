@@ -97,7 +97,15 @@ def test_of_packages_that_are_as_bad_the_one_with_the_most_findings_comes_first(
     everything = replace(reports.MISMATCH, package=None, message="of no package")
     shown = text.render(reports.report(other, reports.MISMATCH, more, everything), View())
     titles = [line for line in shown.splitlines()[4:] if line and not line.startswith(" ")]
-    assert titles == ["uv.lock", "numpy", "aaa"]
+    assert titles == ["uv.lock", "numpy", "aaa", "`driftscan explain DR202` tells more about a rule"]
+
+
+def test_the_rule_of_the_worst_finding_is_where_to_read_on() -> None:
+    warning = replace(reports.MISMATCH, rule="IN403", severity=Severity.WARNING)
+    shown = text.render(reports.report(warning, reports.MISMATCH), View(color=True))
+    assert shown.endswith("\n\n\x1b[2m`driftscan explain DR202` tells more about a rule\x1b[0m\n")
+    for nothing in ((), (reports.UNEXPECTED,)):
+        assert "explain" not in text.render(reports.report(*nothing), View())
 
 
 def test_a_layer_that_findings_of_a_package_share_is_told_once() -> None:
