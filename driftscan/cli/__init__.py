@@ -159,10 +159,10 @@ def _is_configured(name: str, arguments: Sequence[str]) -> bool:
 def _meant(arguments: Sequence[str]) -> str:
     """A command of nearly that name; or `compare`, which a lock and an image without a command are meant for."""
     name, *rest = arguments
-    if close := difflib.get_close_matches(name, COMMANDS, n=1):
-        return f"did you mean `{shlex.join(['driftscan', close[0], *rest])}`?"
     if "." in name or ":" in name:
         return f"did you mean `{shlex.join(['driftscan', 'compare', *arguments])}`?"
+    if close := difflib.get_close_matches(name, COMMANDS, n=1):
+        return f"did you mean `{shlex.join(['driftscan', close[0], *rest])}`?"
     return f"the commands are {', '.join(COMMANDS)}"
 
 

@@ -9,11 +9,15 @@ from typing import Unpack
 import click
 
 from driftscan.api import linting
-from driftscan.cli import progress
+from driftscan.cli import output, progress
+from driftscan.cli.accepted import Finished, accepted
+from driftscan.cli.errors import CLEAN
 from driftscan.cli.options import (
+    BaselineOptions,
     OutputOptions,
     RuleOptions,
     TargetOptions,
+    baseline_option,
     fail_on,
     listed,
     output_options,
@@ -22,15 +26,20 @@ from driftscan.cli.options import (
 )
 from driftscan.cli.results import exit_code, write
 from driftscan.errors import UsageError
+from driftscan.practices import fixes
 from driftscan.report import FORMATS
+from driftscan.report.escape import plain
+from driftscan.rules.practices import FAMILIES
 
 
-class _Options(TargetOptions, RuleOptions, OutputOptions):
+class _Options(TargetOptions, RuleOptions, BaselineOptions, OutputOptions):
     lock: tuple[str, ...]
     folder: str | None
     build_arg: tuple[str, ...]
     base: str | None
     online: bool
+    fix: bool
+    write: bool
 
 
 @click.command(short_help="Judge a Dockerfile, an image or both by six practices.")
@@ -40,8 +49,11 @@ class _Options(TargetOptions, RuleOptions, OutputOptions):
 @click.option("--build-arg", multiple=True, metavar="NAME=VALUE", help="The value of an ARG. Repeatable.")
 @click.option("--base", metavar="TARGET", help="The image that TARGET is built on.")
 @click.option("--online", is_flag=True, help="Ask registries which digests the names of images stand for now.")
+@click.option("--fix", is_flag=True, help="Show what can be changed in the Dockerfile safely, as a diff.")
+@click.option("--write", is_flag=True, help="With --fix: change the Dockerfile, then judge it.")
 @target_options
 @rule_options
+@baseline_option
 @output_options(FORMATS)
 @click.pass_context
 def lint(context: click.Context, arguments: tuple[str, ...], **options: Unpack[_Options]) -> None:
@@ -54,7 +66,7 @@ def lint(context: click.Context, arguments: tuple[str, ...], **options: Unpack[_
     driftscan lint Dockerfile
     driftscan lint shop:1.4
     driftscan lint Dockerfile shop:1.4 --lock uv.lock
-    driftscan lint Dockerfile --online
+    driftscan lint Dockerfile --online --fix
     """
     dockerfile, image = split(arguments)
     subject = linting.Subject(
@@ -70,6 +82,10 @@ def lint(context: click.Context, arguments: tuple[str, ...], **options: Unpack[_
         offline=options["offline"],
         cache=not options["no_cache"],
     )
+    if options["write"] and not options["fix"]:
+        raise UsageError("--write belongs to --fix", hint="driftscan lint Dockerfile --fix --write")
+    if options["fix"] and not _fixed(subject, write=options["write"], quiet=options["quiet"]):
+        context.exit(CLEAN)
     with progress.layers(image or "", quiet=options["quiet"] or image is None) as watch:
         report = linting.lint(
             subject,
@@ -78,8 +94,26 @@ def lint(context: click.Context, arguments: tuple[str, ...], **options: Unpack[_
             fail_on=fail_on(options),
             progress=watch,
         )
+    (report,) = accepted(context, [Finished(report, options["baseline"])], options, FAMILIES)
     write(FORMATS, report, options)
     context.exit(exit_code(report))
+
+
+def _fixed(subject: linting.Subject, *, write: bool, quiet: bool) -> bool:
+    """Show or write the safe changes, and say on stderr what is left to do; whether they were to be written."""
+    fix = linting.fix(subject)
+    if write and fix.changes:
+        output.replace(fix.text, fix.path)
+    if not write:
+        output.show("".join(f"{plain(line)}\n" for line in fixes.diff(fix).splitlines()))
+    if not quiet:
+        for change in fix.changes:
+            output.note(f"{'changed' if write else 'would change'}: {change}")
+        if not fix.changes:
+            output.note(f"nothing in {fix.path} can be changed safely")
+        for proposal in fix.proposals if not write else ():
+            output.note(f"left to do: {proposal}")
+    return write
 
 
 def split(arguments: tuple[str, ...]) -> tuple[str | None, str | None]:
