@@ -27,8 +27,9 @@ from driftscan.model.inventory import Environment, Inventory
 from driftscan.model.lock import Lock, OriginKind, Request
 from driftscan.model.target import Target
 from driftscan.model.traces import FoundLock
-from driftscan.practices import base
+from driftscan.practices import base, fixes
 from driftscan.practices.actions import of_stage
+from driftscan.practices.fixes import Fixed
 from driftscan.practices.installs import installs
 from driftscan.reading import read_document
 from driftscan.rules.practices import FAMILIES
@@ -77,11 +78,40 @@ def lint(
     progress: Progress | None = None,
 ) -> Report:
     """Whether each practice holds, fails, or cannot be known. Raises DriftscanError where something cannot be read."""
+    requests.check_rules([*select, *ignore])
+    comparison, seen = _examined(subject, progress)
+    findings = tuple(rules.run(comparison, select=select or None, ignore=ignore, family=FAMILIES))
+    said = practices.judged(comparison)
+    asked = rules.asked(select or None, ignore)
+    dockerfile = comparison.build.dockerfile
+    return Report(
+        locks=tuple(map(lock_input, comparison.locks)),
+        target=seen.target if seen is not None else None,
+        environment=seen.environment if seen is not None else None,
+        locked=comparison.locked,
+        findings=_once(findings, dockerfile),
+        unchecked=practices.unchecked(said, asked),
+        practices=practices.scorecard(said, asked),
+        dockerfile=DockerfileInput(path=dockerfile.path, sha256=dockerfile.sha256) if dockerfile is not None else None,
+        inventory=seen.inventory if seen is not None else None,
+        fail_on=fail_on,
+    )
+
+
+def fix(subject: Subject) -> Fixed:
+    """The Dockerfile with all changes that are safe. Raises DriftscanError where something cannot be read."""
+    if subject.dockerfile is None:
+        raise UsageError("only a Dockerfile can be changed", hint="driftscan lint Dockerfile --fix")
+    comparison, _ = _examined(subject, None)
+    return fixes.fixed(comparison, subject.build_arguments)
+
+
+def _examined(subject: Subject, progress: Progress | None) -> tuple[Comparison, _Seen | None]:
+    """Everything that the rules may look at."""
     if subject.dockerfile is None and subject.image is None:
         raise UsageError("a Dockerfile or an image is needed", hint="driftscan lint Dockerfile shop:1.4")
     if subject.online and subject.offline:
         raise UsageError("a registry cannot be asked offline", hint="leave --online or --offline out")
-    requests.check_rules([*select, *ignore])
     dockerfile = (
         read_dockerfile(subject.dockerfile, subject.build_arguments) if subject.dockerfile is not None else None
     )
@@ -96,26 +126,12 @@ def lint(
         base_layers=_base_layers(subject),
     )
     comparison = with_image_locks(replace(comparison, build=build))
-    findings = tuple(rules.run(comparison, select=select or None, ignore=ignore, family=FAMILIES))
-    said = practices.statements(comparison)
-    asked = rules.asked(select or None, ignore)
-    return Report(
-        locks=tuple(map(lock_input, locks)),
-        target=seen.target if seen is not None else None,
-        environment=seen.environment if seen is not None else None,
-        locked=comparison.locked,
-        findings=_once(findings, dockerfile),
-        unchecked=practices.unchecked(said, asked),
-        practices=practices.scorecard(said, asked),
-        dockerfile=DockerfileInput(path=dockerfile.path, sha256=dockerfile.sha256) if dockerfile is not None else None,
-        inventory=seen.inventory if seen is not None else None,
-        fail_on=fail_on,
-    )
+    return comparison, seen
 
 
 def scorecard(comparison: Comparison, ignore: Sequence[str] = ()) -> tuple[Practice, ...]:
     """The practices as far as an image and its locks show them."""
-    return practices.scorecard(practices.statements(comparison), rules.asked(None, ignore))
+    return practices.scorecard(practices.judged(comparison), rules.asked(None, ignore))
 
 
 def _once(findings: Iterable[Finding], dockerfile: Dockerfile | None) -> tuple[Finding, ...]:
@@ -315,18 +331,27 @@ def _change(name: str, ours: set[str] | None, theirs: set[str] | None) -> str:
 
 
 def _resolved(dockerfile: Dockerfile | None, seen: _Seen | None, subject: Subject) -> Mapping[str, Resolved]:
-    """The digest that each image's registry has for its name now; empty unless that was asked."""
+    """The digest that each image's registry has for its name now, or else the daemon; empty unless that was asked."""
     if not subject.online:
         return MappingProxyType({})
-    from driftscan.image.registry import current_digest
-
     names = [base.bare(name) for name, _ in base.images(dockerfile)] if dockerfile is not None else []
     if seen is not None and (label := seen.inventory.config.labels.get(base.BASE_NAME)):
         names.append(base.bare(label))
     found: dict[str, Resolved] = {}
     for name in dict.fromkeys(names):
-        try:
-            found[name] = Resolved(current_digest(name, LIMITS), "the registry")
-        except DriftscanError as error:
-            found[name] = Resolved(None, str(error))
+        found[name] = _asked(name)
     return MappingProxyType(found)
+
+
+def _asked(name: str) -> Resolved:
+    from driftscan.image.docker import known_digest
+    from driftscan.image.registry import current_digest
+
+    try:
+        return Resolved(current_digest(name, LIMITS), "the registry")
+    except DriftscanError as error:
+        refusal = str(error)
+    try:
+        return Resolved(known_digest(name, LIMITS), "the Docker daemon")
+    except DriftscanError:
+        return Resolved(None, refusal)

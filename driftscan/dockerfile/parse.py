@@ -15,6 +15,7 @@ from driftscan.dockerfile.words import Malformed
 from driftscan.errors import DockerfileError
 
 MAX_BYTES = 4 << 20
+MAX_STAGES = 1000
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
 _PLATFORM_ARGUMENTS = tuple(
     f"{role}{part}" for role in ("BUILD", "TARGET") for part in ("PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT")
@@ -63,6 +64,8 @@ class _Builder:
         self._rest = found.instructions[len(self.arguments) :]
         if early := next((each for each in self.arguments if each.keyword != "ARG"), None):
             raise self._error(f"{early.keyword} stands in front of the first FROM", early)
+        if len(heads) > MAX_STAGES:
+            raise self._error(f"there are more than {MAX_STAGES} stages", found.instructions[heads[MAX_STAGES]])
         if not heads:
             raise DockerfileError("it holds no FROM", where=path)
         self._global: dict[str, str | None] = dict.fromkeys(_PLATFORM_ARGUMENTS)

@@ -19,6 +19,7 @@ MAX_LINE = 65535
 """Bytes of a line that builders read (bufio.MaxScanTokenSize)."""
 MAX_INSTRUCTION = 1 << 20
 """Characters of one instruction with its lines joined."""
+MAX_INSTRUCTIONS = 10_000
 _DIRECTIVE = re.compile(r"#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*")
 _DIRECTIVES = frozenset({"syntax", "escape", "check"})
 _HEREDOC = re.compile(r"(\d*)<<(-?)\s*([^<]*)")
@@ -70,6 +71,7 @@ class _Reader:
 
     def instructions(self) -> Iterator[Instruction]:
         comments: list[str] = []
+        count = 0
         while (raw := self._line()) is not None:
             line = raw.rstrip("\r").lstrip(SPACE)
             if self._directive(line):
@@ -83,6 +85,9 @@ class _Reader:
             joined = self._joined(line)
             if not joined.strip(SPACE):
                 raise self._error("a line is continued, and no instruction follows", start)
+            count += 1
+            if count > MAX_INSTRUCTIONS:
+                raise self._error(f"there are more than {MAX_INSTRUCTIONS} instructions", start)
             yield self._instruction(joined, start, tuple(comments))
             comments = []
 

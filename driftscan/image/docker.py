@@ -14,6 +14,7 @@ from driftscan.image.daemon import Client, Endpoint, Engine, Tls, asking, image_
 from driftscan.image.limits import Limits
 from driftscan.image.manifest import check_digest, read_config
 from driftscan.image.paths import home
+from driftscan.image.references import parse_image_name
 from driftscan.image.source import Image
 from driftscan.image.strictjson import JsonObject, load_object, member, text, texts
 from driftscan.model.image import ImageConfig
@@ -42,6 +43,22 @@ def open_image(reference: str, platform: str | None, limits: Limits) -> Image:
         own = f"{images}/{check_digest(identity, 'the image')}"
         config = _config(client, found, own, limits)
         return saved_image(client, reference, identity, config, (f"{own}/get",), platform, limits)
+
+
+def known_digest(reference: str, limits: Limits) -> str | None:
+    """The digest (`sha256:...`) under which the daemon's image of that name was pulled or pushed; None where it was
+    neither. Raises what `open_image` raises.
+    """
+    path = image_path(reference, _ENGINE)
+    client = Client(_ENGINE, endpoint(limits), limits)
+    with asking(client, reference):
+        found = client.object(f"/v{client.version}/images/{path}/json", _ANSWER)
+    wanted = parse_image_name(reference)
+    for known in texts(found, "RepoDigests", _ANSWER):
+        name = parse_image_name(known)
+        if (name.registry, name.repository) == (wanted.registry, wanted.repository):
+            return name.digest
+    return None
 
 
 def _config(client: Client, found: JsonObject, path: str, limits: Limits) -> ImageConfig:

@@ -41,7 +41,7 @@ def failures(comparison: Comparison, rule: str) -> Iterator[Statement]:
             yield statement
 
 
-def statements(comparison: Comparison) -> dict[int, tuple[Statement, ...]]:
+def judged(comparison: Comparison) -> dict[int, tuple[Statement, ...]]:
     """All that is said of each practice, by its number."""
     return {kind.number: tuple(dict.fromkeys(kind.judge(comparison))) for kind in PRACTICES}
 
@@ -58,8 +58,8 @@ def scorecard(said: dict[int, tuple[Statement, ...]], rules: Sequence[str]) -> t
 
 
 def _practice(kind: Kind, said: Sequence[Statement]) -> Practice:
-    judged = [_settled([each for each in said if each.rule == rule]) for rule in kind.rules]
-    kept = [statement for group in judged for statement in group]
+    settled = [_settled([each for each in said if each.rule == rule]) for rule in kind.rules]
+    kept = [statement for group in settled for statement in group]
     outcomes = {statement.outcome for statement in kept}
     if Outcome.FAIL in outcomes:
         outcome = Outcome.FAIL

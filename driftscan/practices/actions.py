@@ -49,12 +49,15 @@ class Action:
 
 def of_stage(dockerfile: Dockerfile, stage: Stage) -> tuple[Action, ...]:
     """What a stage does, those that it continues included, in order."""
-    return tuple(
-        action
-        for each in dockerfile.lineage(stage)
-        for step in each.steps
-        if (action := _action(dockerfile.path, step)) is not None
-    )
+    return tuple(action for each in dockerfile.lineage(stage) for _, action in of_steps(dockerfile.path, each))
+
+
+def of_steps(path: str, stage: Stage) -> Iterator[tuple[Step, Action]]:
+    """A stage's own steps that change files, and what they do."""
+    for step in stage.steps:
+        action = _action(path, step)
+        if action is not None:
+            yield step, action
 
 
 def _action(path: str, step: Step) -> Action | None:
