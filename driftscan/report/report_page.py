@@ -151,6 +151,7 @@ function filter() {
 }
 if (form) {
   form.addEventListener("input", filter);
+  form.addEventListener("change", filter);
   form.addEventListener("submit", event => event.preventDefault());
   form.addEventListener("reset", () => setTimeout(filter));
   filter();

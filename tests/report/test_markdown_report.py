@@ -29,11 +29,6 @@ def _tokens(rendered: str) -> Iterator[Token]:
         yield from token.children or ()
 
 
-def _text(rendered: str) -> str:
-    """The text that a reader sees."""
-    return "".join(token.content for token in _tokens(rendered) if token.type == "text").replace("\u200b", "")
-
-
 def test_golden(golden: Golden) -> None:
     golden("full.md", markdown.render(reports.full(), View()))
 
