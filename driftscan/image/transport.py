@@ -183,19 +183,15 @@ class Transport:
             return pool
 
     def _new_pool(self, proxy: str | None, origin: Origin) -> PoolManager:
-        from urllib3 import PoolManager, ProxyManager, make_headers
+        from urllib3 import make_headers
+
+        from driftscan.image.connections import new_pool
 
         context = self.trust.context(origin) if origin.scheme == "https" else None
-        if proxy is None:
-            return PoolManager(maxsize=_CONNECTIONS, ssl_context=context)
-        parts = urlsplit(proxy)
+        parts = urlsplit(proxy or "")
         login = unquote(f"{parts.username}:{parts.password or ''}") if parts.username else None
-        return ProxyManager(
-            proxy,
-            maxsize=_CONNECTIONS,
-            ssl_context=context,
-            proxy_headers=make_headers(proxy_basic_auth=login) if login else None,
-        )
+        headers = make_headers(proxy_basic_auth=login) if login else None
+        return new_pool(_CONNECTIONS, context, proxy, headers)
 
 
 @contextmanager
@@ -243,7 +239,7 @@ def cause(error: BaseException) -> str:
 
 def _innermost(error: BaseException) -> BaseException:
     for _ in range(10):
-        inner = error.__cause__ or error.__context__
+        inner = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
         if inner is None:
             break
         error = inner

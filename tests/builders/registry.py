@@ -301,6 +301,14 @@ def stall(exchange: Exchange) -> None:
     exchange.close_connection = True
 
 
+def dripping_headers(exchange: Exchange) -> None:
+    """Headers without end, a byte at a time."""
+    exchange.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    for _ in range(500):
+        sleep(0.02)
+        exchange.wfile.write(b"x")
+
+
 def dripping(size: int, pause: float) -> Fault:
     """The whole body in pieces of `size` bytes, with `pause` seconds before each."""
 

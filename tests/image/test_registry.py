@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from driftscan.errors import DriftscanError, ImageError, LimitError, NotFoundError, UnreachableError, UsageError
 from driftscan.image import Limits, open_image, scan
+from driftscan.image.layercache import LayerCache
 from driftscan.image.registry_auth import Challenge, parse_challenges
 from driftscan.inventory import wants
 from driftscan.model.image import LayerIndex
@@ -24,6 +26,7 @@ from tests.builders.registry import (
     MANIFEST,
     Content,
     Exchange,
+    Fault,
     FaultyRegistry,
     LogIn,
     answer,
@@ -31,6 +34,7 @@ from tests.builders.registry import (
     chunked,
     cut_off,
     dripping,
+    dripping_headers,
     hang_up,
     reset,
     stall,
@@ -41,7 +45,7 @@ STEPS = [
     ("COPY . /app", {"app/a.txt": "a" * 5000, "etc/os-release": "ID=debian\n"}),
     ("RUN pip install", {"app/b.txt": "b" * 9000}),
 ]
-
+REST = "bytes 3000-20479/20480"
 
 pytestmark = pytest.mark.usefixtures("home", "waits")
 
@@ -427,6 +431,17 @@ class TestFaults:
         assert isinstance(error, UnreachableError)
         assert error.message.endswith(message)
 
+    def test_headers_without_end(self, registry: FaultyRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DRIFTSCAN_REGISTRY_TIMEOUT", "0.3")
+        registry.faults["/manifests/"] = [dripping_headers] * 9
+        error = refused(registry)
+        assert isinstance(error, UnreachableError)
+        assert error.message == "no usable answer after 2 attempts (timed out)"
+
+    def test_more_headers_than_anybody_reads(self, registry: FaultyRegistry) -> None:
+        registry.faults["/manifests/"] = [answer(200, b"{}", **{f"X_{number}": "x" for number in range(200)})] * 9
+        assert refused(registry).message == "no usable answer after 5 attempts (got more than 100 headers)"
+
     @pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf", "86401"])
     def test_a_timeout_that_is_none(self, registry: FaultyRegistry, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
         monkeypatch.setenv("DRIFTSCAN_REGISTRY_TIMEOUT", text)
@@ -648,9 +663,25 @@ class TestLayers:
         assert error.message.startswith("a layer of the manifest has the digest ")
         assert {request.path for request in registry.requests} == {"/v2/", "/v2/shop/manifests/1"}
 
+    @pytest.mark.parametrize(
+        "faults", [[cut_off(3000), answer(404)], [cut_off(3000), answer(206, b"x" * 17480, Content_Range=REST)]]
+    )
+    def test_nothing_is_kept_of_what_was_refused(
+        self, registry: FaultyRegistry, home: Path, faults: list[Fault]
+    ) -> None:
+        registry.add_image(STEPS[1:])
+        cache, limits = LayerCache(home / "cache"), Limits()
+        registry.faults[blob_of(registry, b"bbb")] = list(faults)
+        with open_image(f"registry:{registry.url}/shop:1", limits=limits) as image:
+            with pytest.raises(ImageError):
+                scan(image, wants, limits, cache=cache)
+            assert cache.get(image.config.diff_ids[0]) is None
+            scan(image, wants, limits, cache=cache)
+            assert cache.get(image.config.diff_ids[0]) is not None
+
     def test_layers_are_fetched_at_once(self, registry: FaultyRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
         """Each waits for the other one to be asked for."""
-        monkeypatch.setattr("driftscan.image.scan.os.cpu_count", lambda: 2)
+        monkeypatch.setattr(os, "cpu_count", lambda: 2)
         registry.add_image(STEPS)
         both = threading.Barrier(2, timeout=10)
         met: list[int] = []

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import json
+import re
 import shutil
-from collections.abc import Callable
+import subprocess
+import tarfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import zstandard
 
-from driftscan.errors import NotFoundError, UnreachableError
+from driftscan.errors import ImageError, NotFoundError, UnreachableError
 from driftscan.image import Limits, layer_ids, open_image, scan
+from driftscan.image.references import parse_image_name
+from driftscan.image.registries_conf import find_endpoints
 from driftscan.inventory import wants
-from driftscan.model.image import LayerId, LayerIndex
+from driftscan.model.image import EntryKind, LayerId, LayerIndex
 from driftscan.rootfs import Node, RootFS
 from tests.real.daemons import Docker, Podman, Registry, run, tool
 from tests.real.daemons import registry as registry_service
 
 pytestmark = pytest.mark.real
 
+CONTRACT = "driftscan-contract:1.4"
 DOCKERFILE = """\
 FROM {base}
 ENV LEVEL=1
@@ -59,7 +69,7 @@ def read(reference: str, *, platform: str | None = None) -> Reading:
 
 @pytest.fixture(scope="module")
 def built(docker: Docker, base_image: str) -> str:
-    return docker.build(DOCKERFILE.format(base=base_image), CONTEXT, tag="driftscan-contract:1.4")
+    return docker.build(DOCKERFILE.format(base=base_image), CONTEXT, tag=CONTRACT)
 
 
 @pytest.fixture(scope="module")
@@ -182,27 +192,150 @@ def test_a_registry_with_a_certificate_of_its_own(
         reference = service.copy_from(f"docker-archive:{archive}", "contract:1.4")
         with pytest.raises(UnreachableError) as caught:
             read(f"registry:{reference}")
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        with monkeypatch.context() as patch:
+            patch.setenv("SSL_CERT_FILE", str(certificate))
+            same(read(f"registry:{reference}"), "registry")
+        monkeypatch.setenv("HOME", str(tmp_path))
+        certs = tmp_path / ".config/containers/certs.d" / service.url
+        certs.mkdir(parents=True)
+        shutil.copy(certificate, certs / "ca.crt")
+        # Skopeo finds it there as well.
+        run([tool("skopeo"), "inspect", f"docker://{reference}"])
         same(read(f"registry:{reference}"), "registry")
 
     assert str(caught.value).startswith(f"https://{service.url}: TLS failed (")
-    assert "certificate verify failed" in str(caught.value)
-    assert caught.value.hint == "name the bundle that has its authority in SSL_CERT_FILE"
+    assert "the certificate is not valid: self-signed certificate" in str(caught.value)
+    assert (
+        caught.value.hint == "name the bundle that has its authority in SSL_CERT_FILE, or put it into a certs.d folder"
+    )
 
 
-@pytest.mark.parametrize("compression", ["gzip", "zstd"])
-def test_compressed_layers_in_a_registry(archive: Path, registry: Registry, same: Same, compression: str) -> None:
-    options = ["--format", "oci", "--dest-compress-format", compression, "--dest-compress"]
-    name = f"compressed:{compression}"
-    same(read("registry:" + registry.copy_from(f"docker-archive:{archive}", name, *options)), "registry")
+COMPRESSIONS = {
+    "gzip": (["--dest-compress", "--dest-compress-format", "gzip"], b"\x1f\x8b"),
+    "zstd": (["--dest-compress", "--dest-compress-format", "zstd"], b"\x28\xb5\x2f\xfd"),
+    "none": (["--dest-oci-accept-uncompressed-layers"], b""),
+}
+"""How skopeo is asked for them, and what the blobs of layers begin with."""
 
 
-def test_an_index_of_several_platforms(
-    docker: Docker, built: str, archive: Path, registry: Registry, same: Same, tmp_path: Path
+def blobs_of(layout: Path) -> tuple[list[Path], list[Mapping[str, object]]]:
+    """The blobs of the layers, and their descriptors, of the only image of a layout."""
+    index = json.loads((layout / "index.json").read_bytes())
+    manifest = json.loads(blob_of(layout, index["manifests"][0]["digest"]).read_bytes())
+    return [blob_of(layout, layer["digest"]) for layer in manifest["layers"]], manifest["layers"]
+
+
+def blob_of(layout: Path, digest: str) -> Path:
+    return layout / "blobs" / digest.replace(":", "/")
+
+
+@pytest.fixture(scope="module", params=list(COMPRESSIONS))
+def compressed(request: pytest.FixtureRequest, archive: Path, folder: Path) -> tuple[str, Path]:
+    """A layout with layers of one compression."""
+    options, magic = COMPRESSIONS[request.param]
+    path = folder / f"layout-{request.param}"
+    run([tool("skopeo"), "--insecure-policy", "copy", *options, f"docker-archive:{archive}", f"oci:{path}:shop"])
+    blobs, _ = blobs_of(path)
+    assert all(blob.read_bytes()[: len(magic)] == magic for blob in blobs)
+    assert request.param != "none" or all(tarfile.is_tarfile(blob) for blob in blobs)
+    return request.param, path
+
+
+def test_layers_of_every_compression(
+    compressed: tuple[str, Path],
+    docker: Docker,
+    podman: Podman,
+    registry: Registry,
+    expected: Reading,
+    same: Same,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with open_image(f"docker-archive:{archive}", limits=Limits()) as image:
-        platform = image.platform
-    other = docker.save(docker.build(f"FROM {built}\nENV OTHER=1\n"), tmp_path / "other.tar")
+    kind, layout = compressed
+    copy = [tool("skopeo"), "--insecure-policy", "copy", "--preserve-digests", f"oci:{layout}:shop"]
+    run([*copy, f"oci-archive:{tmp_path / 'oci.tar'}:shop"])
+    name = registry.copy_from(f"oci:{layout}:shop", f"compressed-{kind}:1", "--preserve-digests")
+
+    same(read(f"oci:{layout}"), "oci")
+    same(read(f"oci-archive:{tmp_path / 'oci.tar'}"), "oci-archive")
+    same(read(f"registry:{name}"), "registry")
+
+    podman("pull", "--tls-verify=false", name)
+    monkeypatch.setenv("CONTAINER_HOST", podman.host)
+    same(read(f"podman:{name}"), "podman")
+    if kind == "gzip":
+        # Docker learned zstd in version 23, and takes no uncompressed layers that are called gzip.
+        docker("pull", name)
+        monkeypatch.setenv("DOCKER_HOST", docker.host)
+        same(read(f"docker:{name}"), "docker")
+
+
+def test_layers_with_a_table_of_contents(docker: Docker, tmp_path: Path) -> None:
+    """zstd:chunked, with what is in no tar in skippable frames.
+
+    The layers are none of debootstrap's: skopeo 1.9 loses what pads a tar beyond two blocks of zeros.
+    """
+    files: dict[str, str | bytes] = {"a/large.bin": bytes(range(256)) * 5000, "b/one.txt": "one", "b/two.txt": "two"}
+    tag = docker.build("FROM scratch\nCOPY a /a\nCOPY b /b\n", files)
+    saved, layout = docker.save(tag, tmp_path / "saved.tar"), tmp_path / "layout"
+    options = ["--dest-compress", "--dest-compress-format", "zstd:chunked"]
+    run([tool("skopeo"), "--insecure-policy", "copy", *options, f"docker-archive:{saved}", f"oci:{layout}:shop"])
+    blobs, descriptors = blobs_of(layout)
+    assert all("io.containers.zstd-chunked.manifest-position" in str(layer) for layer in descriptors)
+    assert all(b"\x50\x2a\x4d\x18" in blob.read_bytes() for blob in blobs)
+
+    plain, chunked = read(f"docker-archive:{saved}"), read(f"oci:{layout}")
+    assert (plain.indexes, plain.layers, plain.merged) == (chunked.indexes, chunked.layers, chunked.merged)
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.ZstdCompressor().compress], ids=["gzip", "zstd"])
+def test_an_archive_with_compressed_layers(
+    archive: Path, docker: Docker, expected: Reading, same: Same, tmp_path: Path, compress: Callable[[bytes], bytes]
+) -> None:
+    """`docker save` does not compress, other tools that write such archives do."""
+    path = tmp_path / "compressed.tar"
+    with tarfile.open(archive) as old, tarfile.open(path, "w") as new:
+        for member in old:
+            file = old.extractfile(member)
+            data = file.read() if file is not None else b""
+            if member.name.endswith("/layer.tar"):
+                data = compress(data)
+                member.size = len(data)
+            new.addfile(member, io.BytesIO(data))
+
+    same(read(f"docker-archive:{path}"), "docker-archive")
+    if compress is gzip.compress:
+        assert f"Loaded image: {CONTRACT}" in docker("load", "--input", path)
+        assert docker.image_id(CONTRACT) == expected.digest
+
+
+def test_an_unpacked_root_filesystem(layout: Path, expected: Reading, tmp_path: Path) -> None:
+    run([tool("umoci"), "unpack", "--keep-dirlinks", "--image", f"{layout}:shop", tmp_path / "bundle"])
+    found = read(f"dir:{tmp_path / 'bundle/rootfs'}")
+
+    assert found.source == "dir"
+    assert len(found.indexes) == 1
+    # What the kernel fills in a running container is left out of folders.
+    kernel = {node.path for node in expected.merged if node.path.partition("/")[0] in ("dev", "proc", "sys")}
+    assert [shape(node) for node in found.merged] == [
+        shape(node) for node in expected.merged if node.path not in kernel
+    ]
+
+
+def shape(node: Node) -> tuple[object, ...]:
+    """All of a node but which layer it is from, and what folders and links have no size or mode of their own for."""
+    entry = node.entry
+    mode = 0 if entry.kind is EntryKind.SYMLINK else entry.mode
+    return node.path, entry.kind, mode, entry.size, entry.target, entry.sha256, entry.content, entry.elf
+
+
+@pytest.fixture(scope="module")
+def several(
+    docker: Docker, built: str, archive: Path, registry: Registry, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """The name of an index in the registry: the image, and another one for a machine that is not this."""
+    folder = tmp_path_factory.mktemp("several")
+    other = docker.save(docker.build(f"FROM {built}\nENV OTHER=1\n"), folder / "other.tar")
     buildah: list[str | Path] = [tool("buildah"), "--root", docker.folder / "buildah"]
     buildah += ["--runroot", docker.folder / "buildah-run"]
     run([*buildah, "manifest", "create", "several"])
@@ -210,12 +343,88 @@ def test_an_index_of_several_platforms(
     run([*buildah, "manifest", "add", "several", f"docker-archive:{archive}"])
     name = f"{registry.url}/several:1"
     run([*buildah, "manifest", "push", "--all", "--tls-verify=false", "several", f"docker://{name}"])
+    return name
 
-    same(read(f"registry:{name}", platform=platform), "registry")
-    same(read(f"registry:{name}"), "registry")
+
+def test_an_index_of_several_platforms(several: str, archive: Path, same: Same) -> None:
+    with open_image(f"docker-archive:{archive}", limits=Limits()) as image:
+        platform = image.platform
+    same(read(f"registry:{several}", platform=platform), "registry")
+    same(read(f"registry:{several}"), "registry")
     with pytest.raises(NotFoundError) as caught:
-        read(f"registry:{name}", platform="linux/riscv64")
-    assert str(caught.value) == f"{name}: there is no image for linux/riscv64; it has {platform}, linux/s390x"
+        read(f"registry:{several}", platform="linux/riscv64")
+    assert str(caught.value) == f"{several}: there is no image for linux/riscv64; it has {platform}, linux/s390x"
+
+
+def test_an_index_of_several_platforms_in_files_and_daemons(
+    several: str, docker: Docker, podman: Podman, same: Same, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy: list[str | Path] = [tool("skopeo"), "--insecure-policy", "copy", "--all", "--src-tls-verify=false"]
+    run([*copy, f"docker://{several}", f"oci:{tmp_path / 'layout'}:shop"])
+    run([*copy, f"docker://{several}", f"oci-archive:{tmp_path / 'oci.tar'}:shop"])
+    same(read(f"oci:{tmp_path / 'layout'}"), "oci")
+    same(read(f"oci-archive:{tmp_path / 'oci.tar'}"), "oci-archive")
+    with pytest.raises(NotFoundError):
+        read(f"oci:{tmp_path / 'layout'}", platform="linux/riscv64")
+
+    docker("pull", several)
+    podman("pull", "--tls-verify=false", several)
+    monkeypatch.setenv("DOCKER_HOST", docker.host)
+    monkeypatch.setenv("CONTAINER_HOST", podman.host)
+    same(read(f"docker:{several}"), "docker")
+    same(read(f"podman:{several}"), "podman")
+
+
+def test_a_mirror_of_podmans_configuration(
+    docker: Docker, built: str, registry: Registry, same: Same, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker.push(built, f"{registry.url}/copies/team/mirrored:1")
+    configuration = f"""
+    [[registry]]
+    prefix = "registry.invalid/team"
+    location = "registry.invalid/team"
+    [[registry.mirror]]
+    location = "{registry.url}/copies/team"
+    insecure = true
+    """
+    (tmp_path / "registries.conf").write_text(configuration)
+    monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(tmp_path / "registries.conf"))
+
+    same(read("registry:registry.invalid/team/mirrored:1"), "registry")
+
+
+PULLS = (
+    ('prefix = "{a}"\nlocation = "{b}/all"', "{a}/x:1"),
+    ('prefix = "{a}"\nlocation = "{b}/all"', "{a}/x/y@{digest}"),
+    ('prefix = "{a}/x"\nlocation = "{b}"', "{a}/xy/z:1"),
+    ('prefix = "{a}/x"\nlocation = "{b}"', "{a}/x/z"),
+    ('location = "{a}"\n[[registry.mirror]]\nlocation = "{b}/m"\n[[registry.mirror]]\nlocation = "{c}"', "{a}/x:1"),
+    ('location = "{a}"\nmirror-by-digest-only = true\n[[registry.mirror]]\nlocation = "{b}"', "{a}/x:1"),
+    ('location = "{a}"\nmirror-by-digest-only = true\n[[registry.mirror]]\nlocation = "{b}"', "{a}/x@{digest}"),
+    ('prefix = "{a}"\nlocation = "{b}"\n[[registry]]\nprefix = "{a}/x"\nlocation = "{c}/y"', "{a}/x/z:1"),
+    ('prefix = "{a}/x/y"\nlocation = "{b}"\n[[registry]]\nlocation = "{a}/x"\nblocked = true', "{a}/x/z:1"),
+)
+
+
+@pytest.mark.parametrize(("table", "name"), PULLS)
+def test_registries_conf_is_read_as_skopeo_reads_it(
+    table: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {"a": "127.0.0.1:1", "b": "127.0.0.1:2", "c": "127.0.0.1:3", "digest": f"sha256:{'0' * 64}"}
+    path = tmp_path / ".config/containers/registries.conf"
+    path.parent.mkdir(parents=True)
+    path.write_text("[[registry]]\n" + table.format(**words))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    asked = [tool("skopeo"), "--debug", "inspect", "--retry-times=0", f"docker://{name.format(**words)}"]
+    told = subprocess.run(asked, capture_output=True, text=True, timeout=60).stderr
+    tried = re.findall(r'Trying to access \\"([^"\\]+)', told)
+
+    if "is blocked in" in told:
+        with pytest.raises(ImageError, match=f"{path} blocks images of"):
+            find_endpoints(parse_image_name(name.format(**words)))
+    else:
+        assert tried
+        assert [str(found.name) for found in find_endpoints(parse_image_name(name.format(**words)))] == tried
 
 
 def test_oci_layout_and_archive_by_skopeo(layout: Path, archive: Path, folder: Path, same: Same) -> None:
