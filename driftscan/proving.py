@@ -15,9 +15,10 @@ from operator import attrgetter
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from driftscan.compare import Comparison, CondaRow, Row
-from driftscan.model.inventory import Distribution, FileProblemKind
+from driftscan.model.inventory import Distribution, Environment, FileProblemKind
 from driftscan.model.lock import Artifact, Hash, Lock, OriginKind, Package
 from driftscan.model.proof import Contents, Difference, DifferenceKind, Grade, InstalledFile, Proof, WheelFiles
+from driftscan.model.target import Target
 
 STRONG = ("sha256", "sha384", "sha512")
 """Hash algorithms that identify a file."""
@@ -89,7 +90,7 @@ def _question(comparison: Comparison, row: Row) -> Question | Proof:
         contents=contents,
         package=package,
         lock=comparison.selection.lock_of[package.id],
-        artifacts=tuple(sorted(usable, key=lambda artifact: distance(comparison, found, artifact.filename))),
+        artifacts=tuple(sorted(usable, key=lambda artifact: distance(comparison.target, found, artifact.filename))),
     )
 
 
@@ -134,8 +135,8 @@ def strong(artifact: Artifact) -> tuple[Hash, ...]:
     return tuple(value for value in artifact.hashes if value.algorithm in STRONG)
 
 
-def distance(comparison: Comparison, found: Distribution, filename: str | None) -> int:
-    """0 for a file that was made as what is installed, 4 for one that the interpreter does not even accept."""
+def distance(target: Target, found: Distribution, filename: str | None) -> int:
+    """0 for a file that was made as what is installed, 4 for one that the target's interpreter does not even accept."""
     wheel = found.wheel
     try:
         _, _, build, tags = parse_wheel_filename(filename or "")
@@ -147,28 +148,28 @@ def distance(comparison: Comparison, found: Distribution, filename: str | None) 
         return 0 if wheel.build == "".join(map(str, build)) else 1
     if wheel.tags & tags:
         return 2
-    supported = comparison.target.tags
+    supported = target.tags
     return 3 if supported is None or not tags.isdisjoint(supported) else 4
 
 
-def judged(question: Question, wheel: WheelFiles, value: Hash, touched: frozenset[str]) -> Proof:
-    """What `wheel`, which has the locked hash `value`, says about what is installed.
+def judged(found: Distribution, contents: Contents, wheel: WheelFiles, value: Hash, touched: frozenset[str]) -> Proof:
+    """What `wheel`, which is known by the hash `value`, says about `found`, which has `contents` installed.
 
     `touched` are the paths of files that are known to be no longer as they were installed.
     """
-    files = _Files(question)
+    files = _Files(found, contents)
     differences = tuple(sorted(_differences(wheel, files), key=attrgetter("path")))
     unknown = files.unknown
-    if differences or any(file.path in touched for file in question.contents.files):
+    if differences or any(file.path in touched for file in contents.files):
         grade, why = Grade.DIFFERENT, None
     elif unknown:
         grade, why = Grade.CLAIMED, f"{unknown} of its files could not be compared"
     else:
         grade, why = (Grade.PROVED if wheel.is_whole else Grade.EVIDENCE), None
     return Proof(
-        name=question.package.id.name,
-        version=question.found.version,
-        distribution=question.found.path,
+        name=found.name,
+        version=found.version,
+        distribution=found.path,
         grade=grade,
         filename=wheel.filename,
         hash=value,
@@ -177,21 +178,21 @@ def judged(question: Question, wheel: WheelFiles, value: Hash, touched: frozense
     )
 
 
-def touched_paths(comparison: Comparison) -> frozenset[str]:
+def touched_paths(environment: Environment | None) -> frozenset[str]:
     """Paths of files that differ from the RECORD of their installation, which other rules tell."""
-    problems = comparison.environment.problems if comparison.environment is not None else ()
+    problems = environment.problems if environment is not None else ()
     return frozenset(problem.path for problem in problems if problem.kind in _TOUCHED)
 
 
 class _Files:
     """What is installed, found by where the files of a wheel go; remembers what was found."""
 
-    def __init__(self, question: Question) -> None:
-        self.site = question.found.site.rstrip("/")
-        self.commands = question.contents.commands
-        self.by_path = {file.path: file for file in question.contents.files}
+    def __init__(self, found: Distribution, contents: Contents) -> None:
+        self.site = found.site.rstrip("/")
+        self.commands = contents.commands
+        self.by_path = {file.path: file for file in contents.files}
         self.by_name: dict[str, list[InstalledFile]] = {}
-        for file in question.contents.files:
+        for file in contents.files:
             self.by_name.setdefault(_leaf(file.path), []).append(file)
         self.accounted: set[str] = set()
         self.unknown = 0

@@ -28,10 +28,22 @@ from driftscan.model.inventory import Inventory
 from driftscan.model.lock import Lock, Request
 
 if TYPE_CHECKING:
+    from driftscan.api.adopting import Adopted
     from driftscan.api.conversion import Conversion
     from driftscan.api.online import Online
 
-__all__ = ["Proving", "check", "compare", "convert", "inspect", "open_target", "read_lock", "survey", "take_inventory"]
+__all__ = [
+    "Proving",
+    "adopt",
+    "check",
+    "compare",
+    "convert",
+    "inspect",
+    "open_target",
+    "read_lock",
+    "survey",
+    "take_inventory",
+]
 
 Path: TypeAlias = "str | PathLike[str]"
 
@@ -263,6 +275,34 @@ def convert(
         with _online([parsed], judged, index_urls, warn) as asked:
             parsed = asked.located(parsed)
     return conversion.convert(parsed, to, request=wanted, judged=judged, folder=folder)
+
+
+def adopt(
+    target: Path,
+    to: str,
+    *,
+    environment: str | None = None,
+    platform: str | None = None,
+    cache: bool = True,
+    index_urls: Sequence[str] = (),
+    hashes: str = "all",
+    progress: Progress | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> Adopted:
+    """The lock that brings back what the image `target` contains, in the format `to` (`requirements` or `pylock`).
+
+    `hashes` says of which files of each release: `all`, or `exact` for the installed one alone. Package indexes are
+    asked: `index_urls`, or those of this machine's settings; `warn` is told of those that are not secured. The rest is
+    as for `compare`. Raises DriftscanError where something cannot be read or asked.
+    """
+    from driftscan.api import adopting
+
+    with open_target(fspath(target), platform=platform) as image:
+        inventory = take_inventory(image, environment=environment, progress=progress, cache=cache, with_contents=True)
+        found = default_environment(inventory, image.reference)
+    options = adopting.Options(index_urls=tuple(index_urls), hashes=hashes, cache=cache, warn=warn)
+    digest = (image.digest or "").partition(":")[2]
+    return adopting.adopt(inventory, found, reference=image.reference, digest=digest, to=to, options=options)
 
 
 def inspect(

@@ -43,13 +43,14 @@ def convert(
     request: Request | None = None,
     judged: Place = Place(),  # noqa: B008  # immutable
     folder: str = ".",
+    tool: str = "convert",
 ) -> Conversion:
     """`lock` in the format `to` (a key of `driftscan.convert.WRITERS`).
 
     It is for the target that `judged` names, or else for all that the lock supports. Without a `request`, a pylock.toml
     leaves extras and groups to be asked for, and a requirements file has what is installed by default. `folder` leads
-    from the new file's folder to the lock's. Raises LockError where the format cannot hold the lock, or where what was
-    written does not say the same as the lock when it is read again.
+    from the new file's folder to the lock's; `tool` is the command that says it is made. Raises LockError where the
+    format cannot hold the lock, or where what was written does not say the same as the lock when it is read again.
     """
     asked = request if request is not None or to == "pylock" else Request()
     if judged.target is None:
@@ -57,7 +58,7 @@ def convert(
     else:
         words = judged.words or in_words(judged.target)
         content = for_target(lock, asked or Request(), judged.target, words, folder)
-    converted = WRITERS[to](content)
+    converted = WRITERS[to](replace(content, tool=tool))
     _verify(converted.text, to, content, judged.target, asked)
     return Conversion(text=converted.text, packages=len(content.entries), notes=converted.notes)
 

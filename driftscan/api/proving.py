@@ -93,7 +93,7 @@ class _Prover:
     def __init__(self, comparison: Comparison, sources: Sources) -> None:
         self._comparison = comparison
         self._sources = sources
-        self._touched = touched_paths(comparison)
+        self._touched = touched_paths(comparison.environment)
         self._folder = _wheels(sources.wheels) if sources.wheels is not None else {}
 
     def answer(self, question: Question | Proof) -> Proof:
@@ -104,7 +104,7 @@ class _Prover:
         for find in (self._in_folder, self._in_cache, self._on_index):
             try:
                 for wheel, value in islice(find(question), _ATTEMPTS):
-                    proof = judged(question, wheel, value, self._touched)
+                    proof = judged(question.found, question.contents, wheel, value, self._touched)
                     best = min((proof, best or proof), key=_rank)
                     if proof.grade is not Grade.DIFFERENT:
                         break
@@ -168,7 +168,7 @@ class _Prover:
         return sorted(usable, key=lambda artifact: self._distance(question, artifact.filename))
 
     def _distance(self, question: Question, filename: str | None) -> int:
-        return distance(self._comparison, question.found, filename)
+        return distance(self._comparison.target, question.found, filename)
 
     def _keep(self, wheel: WheelFiles, value: Hash) -> None:
         if self._sources.cache is not None:

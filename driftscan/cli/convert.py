@@ -27,7 +27,7 @@ from driftscan.convert import WRITERS
 from driftscan.errors import UsageError
 from driftscan.lock import pylock, requirements
 
-_STDOUT = "-"
+STDOUT = "-"
 
 
 class _Options(SelectionOptions, MarkerOptions, IndexOptions, TargetOptions):
@@ -40,7 +40,7 @@ class _Options(SelectionOptions, MarkerOptions, IndexOptions, TargetOptions):
 
 @click.command(short_help="Write a lock in another format.")
 @click.argument("lock", metavar="LOCK")
-@click.option("-o", "--output", default=_STDOUT, metavar="FILE", help="Where to write it. [default: stdout]")
+@click.option("-o", "--output", default=STDOUT, metavar="FILE", help="Where to write it. [default: stdout]")
 @click.option("--to", type=click.Choice(list(WRITERS)), help="Which format. [default: by the name of FILE]")
 @click.option("--for", "target", metavar="TARGET", help="For the Python in this image, without markers.")
 @marker_options
@@ -66,7 +66,7 @@ def convert(lock: str, **options: Unpack[_Options]) -> None:
     path = options["output"]
     converted = api.convert(
         lock,
-        _format(options["to"], path),
+        options["to"] or named_format(path),
         request=request(options) if is_narrowed(options) else None,
         target=options["target"],
         python=options["python"],
@@ -81,37 +81,36 @@ def convert(lock: str, **options: Unpack[_Options]) -> None:
         offline=options["offline"],
         cache=not options["no_cache"],
     )
-    if path == _STDOUT:
+    if path == STDOUT:
         output.show(converted.text)
     else:
         output.replace(converted.text, path)
     if not options["quiet"]:
         for note in converted.notes:
             output.note(note)
-        if path != _STDOUT:
+        if path != STDOUT:
             count = converted.packages
             output.note(f"{count} {'entry' if count == 1 else 'entries'} written to {path}")
 
 
-def _format(to: str | None, path: str) -> str:
-    if to is not None:
-        return to
+def named_format(path: str) -> str:
+    """The format that the name of a file asks for; UsageError where it tells none."""
     name = Path(path).name
-    if path != _STDOUT and pylock.matches(name, b""):
+    if path != STDOUT and pylock.matches(name, b""):
         return "pylock"
-    if path != _STDOUT and requirements.matches(name, b""):
+    if path != STDOUT and requirements.matches(name, b""):
         return "requirements"
     raise UsageError(
-        "which format is wanted is not clear" if path == _STDOUT else f"the name {name} does not tell the format",
+        "which format is wanted is not clear" if path == STDOUT else f"the name {name} does not tell the format",
         hint=f"--to {' or --to '.join(WRITERS)}",
     )
 
 
 def _folder(lock: str, path: str) -> str:
     """The way from the new file to the lock's folder, for paths in it."""
-    here = Path(path).parent if path != _STDOUT else Path()
-    if path != _STDOUT and not here.is_dir():
+    here = Path(path).parent if path != STDOUT else Path()
+    if path != STDOUT and not here.is_dir():
         raise UsageError(f"there is no folder {here}")
-    if path != _STDOUT and Path(path).exists() and Path(lock).exists() and Path(path).samefile(lock):
+    if path != STDOUT and Path(path).exists() and Path(lock).exists() and Path(path).samefile(lock):
         raise UsageError("the lock would be replaced by what is made from it", hint="name another file with -o")
     return Path(os.path.relpath(Path(lock).parent, here)).as_posix()

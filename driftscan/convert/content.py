@@ -54,6 +54,8 @@ class Content:
     folder: str = "."
     made: Made | None = None
     """How it was resolved; None for what is converted from another lock."""
+    tool: str = "convert"
+    """The command that makes it."""
 
     def path(self, location: str) -> str:
         """A path relative to the lock, as seen from the new file: it begins with `./`, `../` or `/`."""

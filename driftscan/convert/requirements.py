@@ -38,7 +38,8 @@ def _header(content: Content) -> Iterator[str]:
         yield from ("#", f"#    {content.made.command}", "#")
         yield from (f"# {key}: {value}" for key, value in content.made.facts)
         return
-    yield f"# Made by driftscan convert from {lock.path.rpartition('/')[2]} (sha256:{lock.sha256})."
+    digest = f" (sha256:{lock.sha256})" if lock.sha256 else ""
+    yield f"# Made by driftscan {content.tool} from {lock.path.rpartition('/')[2]}{digest}."
     if content.words is not None:
         yield f"# For {content.words}."
     elif lock.requires_python:

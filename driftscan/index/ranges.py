@@ -16,6 +16,10 @@ _REQUESTS = 24
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 
 
+class NoPartsError(PackageIndexError):
+    """A server does not send parts of files, only the whole of them."""
+
+
 class RemoteFile(io.RawIOBase):
     """The file at `url`; reading raises PackageIndexError where the server sends no parts, or too much is asked for."""
 
@@ -75,7 +79,7 @@ class RemoteFile(io.RawIOBase):
                 raise self._error("it sends another part of the file than was asked for")
             self._parts.append((first, answer.data))
             return size
-        raise self._error("it sends no parts of files")
+        raise NoPartsError("it sends no parts of files", where=shown(self._url))
 
     def _ask(self, part: str, length: int) -> Answer:
         self._requests += 1

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from driftscan.model.inventory import CondaPackage
 from driftscan.model.lock import Artifact, Hash, Origin, OriginKind
 from driftscan.model.proof import Contents, Difference, DifferenceKind, Grade, InstalledFile, Proof, WheelFiles
-from driftscan.proving import Question, judged, questions
+from driftscan.proving import judged, questions
 from tests.builders.comparisons import (
     SHA256,
     SITE,
@@ -37,7 +37,6 @@ DATA = {
 PLACES = {**{name: f"{SITE}/{name}" for name in ROOT}, **DATA}
 OWN = (f"{SITE}/{INFO}/RECORD", f"{SITE}/{INFO}/INSTALLER", f"{SITE}/{INFO}/uv_cache.json", f"{PREFIX}/bin/shop3.11")
 FOUND = installed("shop")
-PACKAGE = locked("shop")
 NAMES = st.sets(st.sampled_from(sorted(PLACES)), min_size=1)
 
 
@@ -50,16 +49,10 @@ def wheel(names: set[str], *, is_whole: bool = True) -> WheelFiles:
     return WheelFiles(filename="shop-1.0-py3-none-any.whl", files=files, is_whole=is_whole)
 
 
-def question(files: dict[str, frozenset[str] | None]) -> Question:
+def contents(files: dict[str, frozenset[str] | None]) -> Contents:
     known = [InstalledFile(path, digests) for path, digests in files.items()]
     known += [InstalledFile(path, frozenset({digest(path)})) for path in OWN]
-    return Question(
-        found=FOUND,
-        contents=Contents(tuple(known), frozenset({"shop"})),
-        package=PACKAGE,
-        lock=lock(PACKAGE),
-        artifacts=PACKAGE.artifacts,
-    )
+    return Contents(tuple(known), frozenset({"shop"}))
 
 
 def put(names: set[str]) -> dict[str, frozenset[str] | None]:
@@ -68,7 +61,7 @@ def put(names: set[str]) -> dict[str, frozenset[str] | None]:
 
 
 def verdict(wheel: WheelFiles, files: dict[str, frozenset[str] | None]) -> Proof:
-    return judged(question(files), wheel, SHA256, frozenset())
+    return judged(FOUND, contents(files), wheel, SHA256, frozenset())
 
 
 @given(NAMES, st.booleans())
@@ -108,8 +101,8 @@ def test_files_that_cannot_be_compared() -> None:
 
 def test_what_other_rules_tell_is_not_repeated() -> None:
     path = f"{SITE}/shop.so"
-    changed = question({path: frozenset({digest("other")})})
-    proof = judged(changed, wheel({"shop.so"}), SHA256, frozenset({path}))
+    changed = contents({path: frozenset({digest("other")})})
+    proof = judged(FOUND, changed, wheel({"shop.so"}), SHA256, frozenset({path}))
     assert (proof.grade, proof.differences) == (Grade.DIFFERENT, ())
 
 

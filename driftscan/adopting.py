@@ -1,0 +1,117 @@
+"""What is installed as a lock: the part of it that needs no index.
+
+Distributions of an index are matched elsewhere; those with a direct_url.json (PEP 610) say themselves where they are
+from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from packaging.utils import NormalizedName
+
+from driftscan.graph.installed import installed
+from driftscan.model.inventory import DirectUrl, Distribution, DistributionForm, Environment
+from driftscan.model.lock import (
+    Artifact,
+    Dependency,
+    Lock,
+    Origin,
+    OriginKind,
+    Package,
+    PackageId,
+    SelectionMode,
+)
+from driftscan.proving import STRONG
+from driftscan.rules.drift import INSTALLERS
+
+_HEXADECIMAL = frozenset("0123456789abcdef")
+
+
+class LeftOut(NamedTuple):
+    """An installed distribution that a lock cannot bring back, and why."""
+
+    name: NormalizedName
+    version: str
+    why: str
+
+
+def candidates(environment: Environment) -> Iterator[Distribution]:
+    """The distributions that a lock is to hold, each project once.
+
+    Left out are what the operating system installed, and installers that nothing requires: they are there to install
+    the rest.
+    """
+    graph = installed(environment, environment.path)
+    required = {graph.nodes[link.target].name for link in graph.links}
+    for found in environment.distributions:
+        is_tool = found.name in INSTALLERS and found.name not in required
+        if found.shadowed_by is None and found.owner is None and not is_tool:
+            yield found
+
+
+def direct(found: Distribution) -> Package | LeftOut | None:
+    """What a distribution says itself of where it is from; None where that is an index."""
+    if found.conda_name is not None:
+        return _left_out(found, f"the conda package {found.conda_name} installed it")
+    if found.form is not DistributionForm.DIST_INFO:
+        return _left_out(found, "it is an egg, which no lock can bring back")
+    url = found.direct_url
+    if url is None:
+        return None
+    if url.kind == "vcs":
+        return _from_repository(found, url)
+    if url.kind == "dir":
+        return _left_out(found, f"it was installed from the folder {url.url}")
+    if url.url.startswith("file:"):
+        return _left_out(found, f"it was installed from the file {url.url}")
+    hashes = tuple(value for value in url.hashes if value.algorithm in STRONG)
+    if not hashes:
+        return _left_out(found, f"it was installed from {url.url}, and nobody wrote down the hash of that")
+    origin = Origin(OriginKind.URL, url.url, subdirectory=url.subdirectory)
+    file = Artifact(filename=url.url.rpartition("/")[2] or None, url=url.url, hashes=hashes)
+    return Package(id=PackageId(found.name, found.version, origin), artifacts=(file,))
+
+
+def _from_repository(found: Distribution, url: DirectUrl) -> Package | LeftOut:
+    if url.commit is None or len(url.commit) < 40 or not _HEXADECIMAL.issuperset(url.commit):
+        return _left_out(found, f"it was installed from the repository {url.url}, and its commit is not known")
+    origin = Origin(OriginKind.VCS, url.url, url.commit, url.requested_revision, url.subdirectory)
+    return Package(id=PackageId(found.name, None, origin))
+
+
+def _left_out(found: Distribution, why: str) -> LeftOut:
+    return LeftOut(found.name, found.version, why)
+
+
+def lock(environment: Environment, packages: Sequence[Package], *, reference: str, digest: str) -> Lock:
+    """The lock that holds `packages`, with edges as their metadata in `environment` record them.
+
+    `reference` and `digest` (without its algorithm) are those of the image.
+    """
+    keys = {package.id.name: package.id for package in packages}
+    graph = installed(environment, reference)
+    edges: dict[NormalizedName, list[Dependency]] = {}
+    for link in graph.links:
+        source, target = graph.nodes[link.source].name, graph.nodes[link.target].name
+        if target in keys:
+            edge = Dependency(name=target, specifier=link.specifier, candidates=(keys[target],))
+            edges.setdefault(source, []).append(edge)
+    requires = {found.name: found.requires_python for found in environment.distributions}
+    return Lock(
+        path=reference,
+        format="image",
+        sha256=digest,
+        mode=SelectionMode.FLAT,
+        packages=tuple(
+            replace(
+                package,
+                dependencies=tuple(edges.get(package.id.name, ())),
+                requires_python=requires.get(package.id.name),
+            )
+            for package in packages
+        ),
+        roots=tuple(Dependency(name=name, candidates=(key,)) for name, key in keys.items()),
+    )

@@ -1,0 +1,236 @@
+"""A running image to the lock that it never had."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from packaging.version import InvalidVersion, Version
+
+from driftscan.adopting import LeftOut, candidates, direct, lock
+from driftscan.api import conversion
+from driftscan.api.checking import Place
+from driftscan.compare import compare
+from driftscan.errors import ImageError, LockError, PackageIndexError
+from driftscan.finding import Severity
+from driftscan.graph import DependencyGraph
+from driftscan.index.address import origin_of, public, shown
+from driftscan.index.page import File
+from driftscan.index.ranges import NoPartsError
+from driftscan.index.releases import Releases
+from driftscan.index.settings import configured_indexes
+from driftscan.index.transport import CONNECTIONS, Web
+from driftscan.index.wheelcache import WheelCache
+from driftscan.index.wheels import fetched_files, listed_files
+from driftscan.lock import parse
+from driftscan.lock.document import Document
+from driftscan.model.inventory import Distribution, Environment, Inventory
+from driftscan.model.lock import Artifact, Hash, Origin, Package, PackageId, Request
+from driftscan.model.proof import Contents, Grade, WheelFiles
+from driftscan.proving import STRONG, distance, judged, touched_paths
+from driftscan.report.words import describe
+from driftscan.rules import run
+from driftscan.store import default_folder
+
+HASHES = ("all", "exact")
+"""Which files of a release a lock has the hashes of: all, or only the one that is installed."""
+_ATTEMPTS = 4
+_NO_MATCH = 4
+"""The distance of a wheel that the interpreter does not accept."""
+_DRIFT = ("DR", "NW301", "NW302", "IN404")
+
+
+class Options(NamedTuple):
+    """`index_urls` are asked instead of those that this machine is set up to use; `hashes` is one of `HASHES`.
+
+    `warn` is told of indexes that are not secured.
+    """
+
+    index_urls: tuple[str, ...] = ()
+    hashes: str = "all"
+    cache: bool = True
+    warn: Callable[[str], None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """The lock's text, how many entries it has, what it does not hold, and what else is to be said of it."""
+
+    text: str
+    packages: int
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def adopt(
+    inventory: Inventory, environment: Environment, *, reference: str, digest: str, to: str, options: Options
+) -> Adopted:
+    """The lock that brings back what `environment` of the image `reference` holds, in the format `to`.
+
+    `digest` is the image's, without its algorithm. Each distribution of an index gets the hashes of the release whose
+    wheel it was installed from: its name fits the installed build, and its list of files the installed files. Raises
+    PackageIndexError where an index does not answer, ImageError where nothing is there to be adopted.
+    """
+    indexes = options.index_urls or configured_indexes()
+    _warn(indexes, options.warn)
+    with closing(Web(indexes)) as web:
+        matcher = _Matcher(web, indexes, inventory, environment, options)
+        found = list(candidates(environment))
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            results = list(pool.map(matcher.match, found))
+    packages = [each for each in results if isinstance(each, Package)]
+    left_out = tuple(each for each in results if isinstance(each, LeftOut))
+    if not packages:
+        why = f"; {left_out[0].name}: {left_out[0].why}" if left_out else ""
+        raise ImageError(f"there is nothing in {environment.path} that a lock can hold{why}", where=reference)
+    made = lock(environment, _addressed(packages, to, options), reference=reference, digest=digest)
+    words = ", ".join(describe(environment))
+    converted = conversion.convert(
+        made, to, judged=Place(target=environment.target, words=words), tool="adopt", request=Request()
+    )
+    _verify(converted.text, to, inventory, environment, packages)
+    return Adopted(
+        text=converted.text,
+        packages=converted.packages,
+        left_out=left_out,
+        notes=(*matcher.notes(), *converted.notes),
+    )
+
+
+def _warn(indexes: Sequence[str], warn: Callable[[str], None] | None) -> None:
+    for url in indexes:
+        if warn is not None and origin_of(url).scheme == "http" and not origin_of(url).is_loopback:
+            warn(f"{shown(url)} is not secured by TLS: whoever stands in between can change what it says")
+
+
+def _addressed(packages: Sequence[Package], to: str, options: Options) -> list[Package]:
+    """Packages with their indexes where a lock should name them: always in pylock.toml, else if they were chosen."""
+    if to == "pylock" or options.index_urls:
+        return list(packages)
+    return [
+        replace(each, id=each.id._replace(origin=each.id.origin._replace(location=""))) if _is_indexed(each) else each
+        for each in packages
+    ]
+
+
+def _is_indexed(package: Package) -> bool:
+    return package.id.origin.kind == Origin().kind
+
+
+def _verify(text: str, to: str, inventory: Inventory, environment: Environment, packages: Sequence[Package]) -> None:
+    """The image is compared with the lock that was made of it: nothing may differ that the lock holds."""
+    written = parse(Document("pylock.toml" if to == "pylock" else "requirements.txt", text.encode()), to)
+    graph = DependencyGraph.build([written])
+    selection = graph.select(environment.target, Request())
+    names = {package.id.name for package in packages}
+    comparison = compare(graph, selection, [written], inventory, environment, Request())
+    for finding in run(comparison, select=_DRIFT):
+        if finding.severity is Severity.ERROR and finding.package in names and finding.rule not in ("DR206", "DR207"):
+            raise LockError(f"the lock that was made does not say what is installed: {finding.message}")
+
+
+class _Matcher:
+    """Finds the release that a distribution was installed from. Threads may share it."""
+
+    def __init__(
+        self, web: Web, indexes: Sequence[str], inventory: Inventory, environment: Environment, options: Options
+    ) -> None:
+        self._web = web
+        self._releases = {url: Releases(web, (url,)) for url in indexes}
+        self._contents = inventory.contents
+        self._environment = environment
+        self._touched = touched_paths(environment)
+        self._options = options
+        folder = default_folder() if options.cache else None
+        self._cache = WheelCache(folder) if folder is not None else None
+        self._notes: list[str] = []
+
+    def notes(self) -> Sequence[str]:
+        return sorted(self._notes)
+
+    def match(self, found: Distribution) -> Package | LeftOut:
+        said = direct(found)
+        if said is not None:
+            return said
+        contents = self._contents.get(found.path)
+        if contents is None:
+            return LeftOut(found.name, found.version, "it has no RECORD, so nothing tells which file it is from")
+        try:
+            version = Version(found.version)
+        except InvalidVersion:
+            return LeftOut(found.name, found.version, "its version is none that an index can be asked for")
+        return self._indexed(found, contents, version)
+
+    def _indexed(self, found: Distribution, contents: Contents, version: Version) -> Package | LeftOut:
+        why = []
+        for url, releases in self._releases.items():
+            try:
+                files = releases.exact(found.name, version).files
+            except PackageIndexError as error:
+                if not error.message.startswith("there is no "):
+                    raise
+                why.append(error.message)
+                continue
+            matched = self._confirmed(found, contents, files)
+            if isinstance(matched, File):
+                return self._package(found, matched, files, url)
+            why.append(matched)
+        reason = f"it was built on the spot ({found.built_on_the_spot})" if found.built_on_the_spot else ""
+        return LeftOut(found.name, found.version, "; ".join(filter(None, (reason, *dict.fromkeys(why)))))
+
+    def _confirmed(self, found: Distribution, contents: Contents, files: Sequence[File]) -> File | str:
+        """The wheel whose list of files is that of what is installed; why there is none otherwise."""
+        likely = sorted((each for each in self._ranked(found, files) if each[0] < _NO_MATCH), key=lambda each: each[0])
+        if not likely:
+            return "no wheel of that release fits the interpreter"
+        refused = ""
+        for _, file in likely[:_ATTEMPTS]:
+            proof = judged(found, contents, self._listed(file), file.hashes[0], self._touched)
+            if proof.grade is not Grade.DIFFERENT or not proof.differences:
+                if any(each.path in self._touched for each in contents.files):
+                    self._notes.append(f"{found.name} {found.version} was changed after it was installed")
+                return file
+            refused = refused or f"{proof.differences[0].path} is not as in {file.filename}"
+        return refused
+
+    def _ranked(self, found: Distribution, files: Sequence[File]) -> Iterator[tuple[int, File]]:
+        for file in files:
+            if file.is_wheel and any(value.algorithm in STRONG for value in file.hashes):
+                yield distance(self._environment.target, found, file.filename), file
+
+    def _listed(self, file: File) -> WheelFiles:
+        value = _hash(file)
+        known = self._cache.get(value) if self._cache is not None else None
+        if known is None:
+            known = self._read(file, value)
+            if self._cache is not None:
+                self._cache.put(value, known)
+        return known
+
+    def _read(self, file: File, value: Hash) -> WheelFiles:
+        """The list in the wheel, or all of it where a server sends no parts of files."""
+        try:
+            return listed_files(self._web, file.url, file.filename)
+        except NoPartsError:
+            return fetched_files(self._web, file.url, file.filename, [value])[0]
+
+    def _package(self, found: Distribution, matched: File, files: Sequence[File], url: str) -> Package:
+        if matched.yanked is not None:
+            reason = f": {matched.yanked}" if matched.yanked else ""
+            self._notes.append(f"{found.name} {found.version} is yanked{reason}")
+        kept = [matched] if self._options.hashes == "exact" else files
+        return Package(
+            id=PackageId(found.name, found.version, Origin(location=public(url))),
+            artifacts=tuple(
+                Artifact(filename=file.filename, url=public(file.url), hashes=(_hash(file),), size=file.size)
+                for file in kept
+                if any(value.algorithm in STRONG for value in file.hashes)
+            ),
+        )
+
+
+def _hash(file: File) -> Hash:
+    return next(value for value in file.hashes if value.algorithm in STRONG)
