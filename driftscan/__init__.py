@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from driftscan._version import __version__
 
 if TYPE_CHECKING:
-    from driftscan.api import check, compare, convert, inspect, open_target, read_lock
+    from driftscan.api import Proving, adopt, check, compare, convert, inspect, open_target, read_lock
     from driftscan.errors import DriftscanError
     from driftscan.finding import Finding, Report, Severity, Verdict
     from driftscan.model.inventory import Inventory
@@ -24,11 +24,13 @@ __all__ = [
     "Finding",
     "Inventory",
     "Lock",
+    "Proving",
     "Report",
     "Request",
     "Severity",
     "Verdict",
     "__version__",
+    "adopt",
     "check",
     "compare",
     "convert",
@@ -38,6 +40,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Proving": "driftscan.api",
+    "adopt": "driftscan.api",
     "check": "driftscan.api",
     "compare": "driftscan.api",
     "convert": "driftscan.api",

@@ -153,9 +153,7 @@ def proof_options(function: _Function) -> _Function:
         click.option("--prove", is_flag=True, help="Compare what is installed with the wheels' lists on the index."),
         click.option("--download", is_flag=True, help="Fetch the locked wheels whole, and compare with these."),
         click.option(
-            "--wheels",
-            type=click.Path(exists=True, file_okay=False),
-            help="Compare with the locked wheels in this folder, without an index.",
+            "--wheels", metavar="FOLDER", help="Compare with the locked wheels in this folder, without an index."
         ),
         click.option(
             "--index-url",
