@@ -96,7 +96,7 @@ def lock(context: click.Context, requirements: tuple[str, ...], **options: Unpac
         checked = session.check(requirements, settings, locate=_located, warn=warn)
         output.show(_report(checked))
         context.exit(DRIFT if checked.is_stale else INCOMPLETE if checked.is_open else CLEAN)
-    result = session.lock(requirements, settings, locate=_located, warn=warn)
+    result = session.lock(requirements, settings, locate=_located, warn=warn, meanwhile=_import_output)
     from driftscan.cli import output
 
     if settings.output == session.STDOUT:
@@ -108,6 +108,10 @@ def lock(context: click.Context, requirements: tuple[str, ...], **options: Unpac
     for item in result.unchecked:
         warn(f"not verified: {item.what}: {item.why}")
     context.exit(INCOMPLETE if result.unchecked else CLEAN)
+
+
+def _import_output() -> None:
+    from driftscan.cli import output  # noqa: F401 (it takes a while, and so does the engine)
 
 
 def _located(reference: str, options: session.Options) -> Target:

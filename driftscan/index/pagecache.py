@@ -2,7 +2,8 @@
 
 A page counts as long as its server says (Cache-Control, RFC 9111, never more than ten minutes), or while its server
 says that it has not changed (ETag), or where it comes again with the same bytes; what is saved then is to understand
-it. Requirements of a file whose hash is known never change. Each entry begins with the SHA-256 of its rest.
+it. Requirements of a file whose hash is known never change. Each entry begins with the SHA-256 of its rest, and a line
+of JSON on it; of a page, what follows are the files of its releases, of which mostly one is looked at.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,23 +58,24 @@ class PageCache:
 
     def page(self, url: str, name: NormalizedName) -> KnownPage | None:
         """The page of a project that was last seen at `url`."""
-        found = self._read(_key("page", url))
+        found, rest = self._read(_key("page", url))
         try:
-            return KnownPage(found["body"], found["etag"], found["until"], _Project(name, found["files"]))
+            project = _Project(name, found["releases"], rest)
+            return KnownPage(found["body"], found["etag"], found["until"], project)
         except (KeyError, TypeError, ValueError):
             return None
 
     def put_page(self, url: str, body: str, headers: Mapping[str, str], project: Mapping[Version, Release]) -> None:
-        files = {str(version): [_row(file) for file in release.files] for version, release in project.items()}
-        self._write(
-            _key("page", url),
-            {"body": body, "etag": headers.get("etag"), "until": _until(headers), "files": files},
-        )
+        texts = {str(version): _dumped(list(map(_row, release.files))) for version, release in project.items()}
+        ends = list(accumulate(map(len, texts.values())))
+        places = {version: (end - len(texts[version]), end) for version, end in zip(texts, ends, strict=True)}
+        head = {"body": body, "etag": headers.get("etag"), "until": _until(headers), "releases": places}
+        self._write(_key("page", url), head, b"".join(texts.values()))
 
     def requirements(self, file: File) -> Metadata | None:
         """What the file requires, as it was read before."""
         key = _file_key(file)
-        found = self._read(key) if key is not None else {}
+        found, _ = self._read(key) if key is not None else ({}, b"")
         try:
             return Metadata(tuple(found["requires"]), found["requires_python"])
         except (KeyError, TypeError):
@@ -95,38 +98,45 @@ class PageCache:
             file.path.unlink(missing_ok=True)
             excess -= file.size
 
-    def _read(self, name: str) -> dict[str, Any]:
-        digest, newline, text = (self.store.read(name) or b"").partition(b"\n")
-        if not newline or hashlib.sha256(text).hexdigest().encode() != digest:
-            return {}
+    def _read(self, name: str) -> tuple[dict[str, Any], bytes]:
+        digest, _, text = (self.store.read(name) or b"").partition(b"\n")
+        if hashlib.sha256(text).hexdigest().encode() != digest:
+            return {}, b""
+        head, _, rest = text.partition(b"\n")
         try:
-            found = json.loads(text)
+            found = json.loads(head)
         except ValueError:
-            return {}
+            return {}, b""
         self.store.touch(name)
-        return found if isinstance(found, dict) else {}
+        return (found, rest) if isinstance(found, dict) else ({}, b"")
 
-    def _write(self, name: str, value: Mapping[str, object]) -> None:
-        text = json.dumps(value, separators=(",", ":")).encode()
+    def _write(self, name: str, head: Mapping[str, object], rest: bytes = b"") -> None:
+        text = _dumped(head) + b"\n" + rest
         self.store.write(name, hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
         self._is_changed = True
 
 
 class _Project(Mapping[Version, Release]):
-    """Releases that are put together when somebody looks at them: pages have thousands of files."""
+    """Releases that are read when somebody looks at them. Their keys are versions as `str` has them."""
 
-    def __init__(self, name: NormalizedName, files: Mapping[str, Sequence[Sequence[Any]]]) -> None:
+    def __init__(self, name: NormalizedName, places: Mapping[str, Sequence[int]], text: bytes) -> None:
         self._name = name
-        self._files = {Version(version): rows for version, rows in files.items()}
+        self._places = {version: (start, end) for version, (start, end) in places.items()}
+        self._text = text
 
     def __getitem__(self, version: Version) -> Release:
-        return Release(self._name, version, tuple(map(_file, self._files[version])))
+        start, end = self._places[str(version)]
+        return Release(self._name, version, tuple(map(_file, json.loads(self._text[start:end]))))
 
     def __iter__(self) -> Iterator[Version]:
-        return iter(self._files)
+        return map(Version, self._places)
 
     def __len__(self) -> int:
-        return len(self._files)
+        return len(self._places)
+
+
+def _dumped(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _row(file: File) -> list[object]:

@@ -87,6 +87,8 @@ class Web:
         self._logins = Logins(urls)
         self._named = frozenset(map(origin_of, urls))
         self._pools: dict[str | None, PoolManager] = {}
+        self._proxies: dict[Origin, str | None] = {}
+        """Looked up once: it means a walk over the whole environment."""
         self._down: dict[Origin, PackageIndexError] = {}
         self._checked: set[Origin] = set()
         self._lock = threading.Lock()
@@ -194,8 +196,11 @@ class Web:
     def _pool(self, url: str) -> PoolManager:
         from urllib3 import PoolManager, ProxyManager, make_headers
 
-        proxy = _proxy_for(origin_of(url))
+        origin = origin_of(url)
         with self._lock:
+            if origin not in self._proxies:
+                self._proxies[origin] = _proxy_for(origin)
+            proxy = self._proxies[origin]
             if proxy not in self._pools:
                 context = ssl.create_default_context()
                 if proxy is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -31,14 +31,18 @@ class Resolved:
     notes: tuple[str, ...] = ()
 
 
-def resolve(plan: Plan, facts: Facts, first: Running | None = None) -> Resolved:
+def resolve(
+    plan: Plan, facts: Facts, first: Running | None = None, meanwhile: Callable[[], object] = lambda: None
+) -> Resolved:
     """Pick versions, look at what the index says of them, and prove that they are a lock.
 
-    `first` is an engine that was asked already, for the first place.
+    `first` is an engine that was asked already, for the first place; `meanwhile` is called while it works.
 
     Raises ResolveError with file and line where there is no solution or it may not be used, PackageIndexError where an
     index cannot be asked.
     """
+    facts.ahead(_ahead(plan), _told_by(plan))
+    meanwhile()
     dropped: frozenset[NormalizedName] = frozenset()
     notes: list[str] = []
     while True:
@@ -63,15 +67,14 @@ def _previous_names(plan: Plan) -> frozenset[NormalizedName]:
 
 def _asked(plan: Plan, facts: Facts, dropped: frozenset[NormalizedName], first: Running | None) -> Answers:
     """One answer for each place. Places that follow are asked to keep what the first ones got."""
-    ahead = _ahead(plan)
     answers: list[tuple[Place | None, Lock]] = []
     for place in plan.places or (None,):
         pins = {pin.name: pin for _, lock in reversed(answers) for pin in _pins_of(lock)} if place is not None else {}
         own = list(plan.pins(place, dropped))
         kept = own if place is None else [*({**pins, **{pin.name: pin for pin in own}}).values()]
-        answers.append((place, _answer(plan, facts, place, kept, {} if answers else ahead, None if answers else first)))
+        answers.append((place, _answer(plan, facts, place, kept, None if answers else first)))
     if len(answers) > 1 and (pins_for_all := agreed_pins(answers)):
-        answers = [(place, _answer(plan, facts, place, pins_for_all, {})) for place, _ in answers]
+        answers = [(place, _answer(plan, facts, place, pins_for_all)) for place, _ in answers]
     return answers
 
 
@@ -97,14 +100,12 @@ def _answer(
     facts: Facts,
     place: Place | None,
     pins: Sequence[Pin],
-    names: Mapping[NormalizedName, str | None],
     first: Running | None = None,
 ) -> Lock:
     explainer = Explainer(plan.inputs, facts, place, plan.cutoff, plan.allow_builds)
     with ExitStack() as stack:
         running = first or plan.engine.begin(plan.question(place, pins))
         stack.callback(running.close)
-        facts.ahead(names, _told_by(plan))
         answer = _result(running)
     if isinstance(answer, Impossible):
         raise explainer.explain(answer)

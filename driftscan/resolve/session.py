@@ -183,20 +183,25 @@ def prepare(paths: Sequence[str], options: Options, locate: Locate, warn: Callab
 
 
 def lock(
-    paths: Sequence[str], options: Options, *, locate: Locate, warn: Callable[[str], None] | None = None
+    paths: Sequence[str],
+    options: Options,
+    *,
+    locate: Locate,
+    warn: Callable[[str], None] | None = None,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Locked:
     """The lock of the requirements files and projects at `paths`.
 
     Nothing is written. `locate` finds the targets of images, `warn` is told of indexes that are not secured. Raises
     ResolveError, with file and line, where nothing satisfies the requirements or what does may not be used;
-    DriftscanError where something cannot be read.
+    DriftscanError where something cannot be read. `meanwhile` is called while the engine works.
     """
     if options.offline:
         raise UsageError("nothing can be resolved offline", hint="--check --offline compares the lock with its inputs")
-    return locked(prepare(paths, options, locate, warn))
+    return _locked(prepare(paths, options, locate, warn), meanwhile)
 
 
-def locked(task: Task) -> Locked:
+def _locked(task: Task, meanwhile: Callable[[], object]) -> Locked:
     plan = task.plan()
     with closing(plan.begin()) as first:
         # The rest is imported while the engine works: that takes as long as many a resolution.
@@ -204,7 +209,7 @@ def locked(task: Task) -> Locked:
         from driftscan.resolve.writing import changes, write
 
         with task.facts() as facts:
-            resolved = resolve(plan, facts, first)
+            resolved = resolve(plan, facts, first, meanwhile)
     options = task.options
     result = write(plan, resolved, options.to, task.made(), options.hashes, partial(_seen_from, options.output))
     return Locked(
