@@ -17,6 +17,8 @@ from tests.real.daemons import Docker, run, tool, unavailable
 
 PACKAGES = ("python3", "python3-venv", "ca-certificates")
 BUNDLE = "etc/ssl/certs/ca-certificates.crt"
+OLDER = {"bookworm": "bullseye", "trixie": "bullseye", "jammy": "focal", "noble": "focal"}
+"""An older release (glibc 2.31) that the mirror of each release still has."""
 
 
 class Mirror(NamedTuple):
@@ -47,11 +49,20 @@ def certificates() -> Path | None:
     return next((Path(path) for path in candidates if path and Path(path).is_file()), None)
 
 
-def base_archive(cache: Path) -> Path:
-    """A tar of the base system in `cache`, made by debootstrap if no process of any run made it before."""
+def required_mirror(*, older: bool = False) -> Mirror:
+    """The mirror of this machine's release, or of an older one; without it the test cannot run."""
     mirror = configured_mirror()
     if mirror is None:
         unavailable("this machine's apt sources name no mirror of its own release")
+    if not older:
+        return mirror
+    if mirror.suite not in OLDER:
+        unavailable(f"no older release is known whose packages the mirror of {mirror.suite} has")
+    return Mirror(mirror.url, OLDER[mirror.suite])
+
+
+def base_archive(cache: Path, mirror: Mirror) -> Path:
+    """A tar of the base system in `cache`, made by debootstrap if no process of any run made it before."""
     bundle = certificates()
     recipe = f"{mirror} {PACKAGES} 1".encode() + (bundle.read_bytes() if bundle else b"")
     archive = cache / f"base-{mirror.suite}-{hashlib.sha256(recipe).hexdigest()[:16]}.tar"
@@ -94,12 +105,12 @@ def _environment() -> dict[str, str]:
     return env
 
 
-def import_base(docker: Docker, cache: Path, tag: str = "driftscan-base:latest") -> str:
-    """Make the base image known to a daemon; returns its tag.
+def import_base(docker: Docker, cache: Path, tag: str = "driftscan-base:latest", *, older: bool = False) -> str:
+    """Make the base image of this machine's release, or of an older one, known to a daemon; returns its tag.
 
     `PATH`, the certificate bundle and the package index are in its environment; its Python is `/usr/bin/python3`.
     """
     env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", **_environment()}
     changes = [part for key, value in env.items() for part in ("--change", f'ENV {key}="{value}"')]
-    docker("import", *changes, "--change", 'CMD ["python3"]', base_archive(cache), tag)
+    docker("import", *changes, "--change", 'CMD ["python3"]', base_archive(cache, required_mirror(older=older)), tag)
     return tag

@@ -15,6 +15,8 @@ import pytest
 from tests.real.base import import_base
 from tests.real.daemons import Docker, Podman, Registry, docker_daemon, podman_service, unmount_below
 from tests.real.daemons import registry as registry_service
+from tests.real.installs import PIP, uv_project
+from tests.real.natives import EXTRAS, WHEELS
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +56,12 @@ def base_image(docker: Docker, shared_cache: Path) -> str:
 
 
 @pytest.fixture(scope="session")
+def older_image(docker: Docker, shared_cache: Path) -> str:
+    """Tag of the same on an older release, with an older C library and an older Python."""
+    return import_base(docker, shared_cache, "driftscan-older:latest", older=True)
+
+
+@pytest.fixture(scope="session")
 def podman(daemon_folder: Path) -> Iterator[Podman]:
     with podman_service(_folder(daemon_folder, "podman")) as service:
         yield service
@@ -75,3 +83,23 @@ def registry_url(registry: Registry) -> str:
 def private_registry(daemon_folder: Path) -> Iterator[Registry]:
     with registry_service(_folder(daemon_folder, "private"), private=True) as service:
         yield service
+
+
+@pytest.fixture
+def shared_layers(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers that several images of a run stand on need be read only once."""
+    monkeypatch.setenv("DRIFTSCAN_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "layers"))
+
+
+@pytest.fixture(scope="session")
+def science(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the uv.lock and the requirements.txt of a project of compiled wheels."""
+    folder = tmp_path_factory.mktemp("science")
+    uv_project(folder, WHEELS, EXTRAS)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def science_image(docker: Docker, base_image: str, science: Path) -> str:
+    """Tag of an image in which pip has installed that project, without extras, in /opt/venv."""
+    return docker.build(PIP.format(base=base_image), {"requirements.txt": (science / "requirements.txt").read_text()})

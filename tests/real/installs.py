@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.real.daemons import run, unavailable
@@ -72,10 +72,18 @@ def program(name: str) -> str:
     return found
 
 
-def uv_project(folder: Path) -> Mapping[str, str]:
-    """pyproject.toml, uv.lock, and the hashed requirements.txt that uv exports from it."""
-    dependencies = ", ".join(f'"{each}"' for each in DEPENDENCIES)
-    (folder / "pyproject.toml").write_text(UV_PROJECT.format(dependencies=dependencies))
+def _listed(dependencies: Sequence[str]) -> str:
+    return ", ".join(f'"{each}"' for each in dependencies)
+
+
+def uv_project(
+    folder: Path, dependencies: Sequence[str] = DEPENDENCIES, extras: Mapping[str, Sequence[str]] | None = None
+) -> Mapping[str, str]:
+    """pyproject.toml, uv.lock, and the hashed requirements.txt that uv exports from it, without the extras."""
+    project = UV_PROJECT.format(dependencies=_listed(dependencies))
+    lines = [f"{name} = [{_listed(each)}]\n" for name, each in (extras or {}).items()]
+    table = ["\n[project.optional-dependencies]\n", *lines] if extras else []
+    (folder / "pyproject.toml").write_text(project + "".join(table))
     uv = program("uv")
     run([uv, "lock", "--quiet", "--project", folder, "--python", "3.11"])
     exported = folder / "requirements.txt"
@@ -83,10 +91,9 @@ def uv_project(folder: Path) -> Mapping[str, str]:
     return {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
 
 
-def poetry_project(folder: Path, index: str) -> Mapping[str, str]:
+def poetry_project(folder: Path, index: str, dependencies: Sequence[str] = DEPENDENCIES) -> Mapping[str, str]:
     """pyproject.toml and poetry.lock, resolved by Poetry itself."""
-    dependencies = ", ".join(f'"{each}"' for each in DEPENDENCIES)
-    (folder / "pyproject.toml").write_text(POETRY_PROJECT.format(dependencies=dependencies, index=index))
+    (folder / "pyproject.toml").write_text(POETRY_PROJECT.format(dependencies=_listed(dependencies), index=index))
     subprocess.run(
         [program("poetry"), "lock", "--no-interaction", "--no-cache"], cwd=folder, check=True, capture_output=True
     )
