@@ -102,6 +102,16 @@ class _FormatFile(click.ParamType[tuple[str, str]]):
         return name, path
 
 
+def _each_once(
+    context: click.Context, parameter: click.Parameter, value: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, str], ...]:
+    """Two formats cannot both be in one file."""
+    paths = [path for _, path in value]
+    if twice := next((path for path in paths if paths.count(path) > 1), None):
+        raise click.BadParameter(f"{twice} is named twice", context, parameter)
+    return value
+
+
 def selection_options(function: _Function) -> _Function:
     return _all(
         function,
@@ -193,7 +203,12 @@ def output_options(formats: Iterable[str]) -> Callable[[_Function], _Function]:
                 "-f", "--format", type=click.Choice(names), default=names[0], show_default=True, help="On stdout."
             ),
             click.option(
-                "-o", "--output", type=_FormatFile(names), multiple=True, help="Write a file as well. Repeatable."
+                "-o",
+                "--output",
+                type=_FormatFile(names),
+                multiple=True,
+                callback=_each_once,
+                help="Write a file as well. Repeatable.",
             ),
             click.option("-q", "--quiet", is_flag=True, help="No progress on stderr."),
             click.option("-v", "--verbose", is_flag=True, help="All there is to tell; the traceback of a bug."),

@@ -114,9 +114,9 @@ def _mode(place: Path) -> int:
 
 
 def save(text: str, path: str) -> None:
-    """Write a result to a file, as UTF-8; a pipe or a device gets it as it is."""
+    """Write a result to a file, as UTF-8; a pipe or a device gets it as it is, and so does what stdout leads to."""
     place = Path(path)
-    if place.is_file() or not place.exists():
+    if not place.is_relative_to("/dev") and (place.is_file() or not place.exists()):
         replace(text, path)
         return
     try:
