@@ -133,7 +133,7 @@ def _named(comparison: Comparison) -> Iterator[str]:
 
 
 def _no_threads(present: list[str]) -> str:
-    return f"{some(present)} compute with as many threads as they find processors, and the sums depend on the number"
+    return f"nothing sets the number of threads of {some(present)}: the host's processors do, and sums depend on it"
 
 
 def _threads_hint() -> str:

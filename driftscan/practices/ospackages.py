@@ -126,6 +126,10 @@ def _floating(comparison: Comparison, steps: tuple[_Step, ...]) -> Iterator[Stat
     if traces is not None and any(map(system.names_snapshot, traces.sources)):
         yield passed("IM523", Grade.LAYER, "the package sources in the image are a snapshot")
         return
+    own = {layer.index for layer in scope.own_layers(comparison)}
+    if traces is not None and not own & {layer.index for layer in traces.package_layers} and not installing:
+        yield passed("IM523", Grade.LAYER, "no layer above the base image installs packages of the operating system")
+        return
     if snapshot:
         yield passed("IM523", grade, "packages come from a snapshot of the distribution")
         return

@@ -49,5 +49,5 @@ def _summary(practice: Practice, view: View) -> list[Span]:
     grades = ", ".join(dict.fromkeys(each.grade for each in deciding))
     if practice.outcome is Outcome.PASS:
         return [Span(f"({grades})", Style.FAINT)]
-    more = f"{len(deciding) - 1} more and " if len(deciding) > 1 else ""
+    more = f"1 of {len(deciding)}: " if len(deciding) > 1 else ""
     return [Span(f"({rules}; {grades}) {view.separator} {more}", Style.FAINT), Span(deciding[0].text)]
