@@ -115,7 +115,7 @@ def metadata(data: bytes) -> None:
         probes.facts,
     ):
         with suppress(ValueError):
-            read(data)  # type: ignore[operator]
+            read(data)
 
 
 def record(data: bytes) -> None:
