@@ -7,7 +7,7 @@ A fingerprint is made of
 3. the finding's subject. That is what its rule gives as `Finding.subject`; else, except for rules about the lock alone
    (`LK`), its path without the parts that the next build names differently: the version in the name of a metadata
    folder, the version of Python in a library folder, the hash that a repaired wheel's libraries have in their names;
-   else, where there is no package either, its message,
+   else, where there is no package either, its message; numbers of lines and layers that are named in it are left out,
 4. the locked and the installed versions, for the rules that are about nothing but versions (`DR`, LK106, LK112): when
    another version floats in than the one that was accepted, that is a new finding.
 
@@ -30,6 +30,7 @@ _METADATA = re.compile(r"(?<=/)([^/-]+)-[^/]+\.(dist-info|egg-info)(?=/|$)")
 _CONDA_METADATA = re.compile(r"(/conda-meta/[^/]+)-[^/-]+-[^/-]+(\.json)$")
 """NAME-VERSION-BUILD.json: only names have dashes in them."""
 _PYTHON_FOLDER = re.compile(r"/((?:lib|include)\w*)/(python|pypy)\d+(?:\.\d+)?t?(?=/|$)")
+_NUMBERED = re.compile(r"\b(lines?|layers?) \d+")
 _REPAIRED = re.compile(r"-[0-9a-f]{8}(?=\.)")
 """auditwheel puts the beginning of a library's SHA-256 between its name and its suffix."""
 
@@ -69,10 +70,14 @@ def _is_about_versions(rule: str) -> bool:
 
 def _subject(finding: Finding) -> list[str]:
     if finding.subject:
-        return sorted({stable_path(each) for each in finding.subject})
+        return sorted({_stable_text(stable_path(each)) for each in finding.subject})
     if finding.path is not None and not finding.rule.startswith("LK"):
         return [stable_path(finding.path)]
-    return [] if finding.package is not None else [finding.message]
+    return [] if finding.package is not None else [_stable_text(finding.message)]
+
+
+def _stable_text(text: str) -> str:
+    return _NUMBERED.sub(r"\1", text)
 
 
 def _digest(identity: str, occurrence: int) -> str:

@@ -92,6 +92,13 @@ def test_without_package_subject_and_path_the_message_tells_findings_apart() -> 
     assert not _same(stale, message="django is required and not locked")
 
 
+def test_numbers_of_lines_and_layers_do_not_count() -> None:
+    copied = replace(UNHASHED, rule="IM531", package=None, message=". is copied before pip installs (line 4, layer 12)")
+    assert _same(copied, message=". is copied before pip installs (line 9, layer 3)")
+    assert not _same(copied, message="src is copied before pip installs (line 4, layer 12)")
+    assert _same(replace(copied, subject=("pip (line 4)",)), subject=("pip (line 5)",))
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

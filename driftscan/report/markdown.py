@@ -41,8 +41,11 @@ _ENTITIES = {character: f"&#{ord(character)};" for character in "&<>`|\\[]{}"}
 """Entities make no markup anywhere, whatever stands around them and whichever of its dialects reads them."""
 _ESCAPED = {character: f"\\{character}" for character in "*_~$"}
 _TABLE = str.maketrans(_ENTITIES | _ESCAPED)
-_LIVE = re.compile(r"@(?=[A-Za-z0-9])|(?<=:)//|(?<=\bwww)\.|[#!](?=\d)|(?<=\bGH)-(?=\d)", re.IGNORECASE)
-"""Where forges turn text into mentions, links and references, after the Markdown has been read."""
+_LIVE = re.compile(
+    r"@(?!(?<=\w@)sha(?:256|512):)(?=[A-Za-z0-9])|(?<=:)//|(?<=\bwww)\.|[#!](?=\d)|(?<=\bGH)-(?=\d)", re.IGNORECASE
+)
+"""Where forges turn text into mentions, links and references, after the Markdown has been read; a digest behind the
+name of an image is none of these, and people copy it."""
 _BREAK = "&#8203;"
 """A zero-width space: nothing that shows keeps a forge from it."""
 

@@ -121,11 +121,12 @@ class Anchors:
     """Where a tool that shows findings in files puts each.
 
     That is its own place in a lock; else the entry of its package, or of the nearest one in its chain; else the
-    beginning of the first lock.
+    beginning of the first lock, or of the Dockerfile where there is no lock.
     """
 
     def __init__(self, report: Report) -> None:
-        self.start = Location(path=report.locks[0].path, line=1) if report.locks else None
+        sources = (*report.locks, *([report.dockerfile] if report.dockerfile is not None else []))
+        self.start = Location(path=sources[0].path, line=1) if sources else None
         # Which of several locks an entry stands in is not known unless it names the file.
         own = report.locks[0].path if len(report.locks) == 1 else None
         self._entries: dict[str, Location] = {}
