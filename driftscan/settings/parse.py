@@ -76,6 +76,11 @@ def parse(table: Table, folder: str = "") -> Configuration:
 
 
 def _target(table: Table, index: int) -> Target:
+    for key in table.values:
+        if key in SETTINGS and key not in SCOPED:
+            raise UsageError(
+                f'"{key}" is no matter of one target', where=table.where(key), hint="set it for all of them"
+            )
     table.only((*_OWN, *SCOPED), "key of a target")
     target, locks = table.text("target"), table.texts("locks")
     if target is None:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from packaging.utils import is_normalized_name
+
 from driftscan.errors import UsageError
 from driftscan.finding import Finding, Location, Report, Severity
 from driftscan.fingerprint import fingerprints
@@ -87,10 +89,12 @@ def _accepted(reports: Iterable[Report]) -> Iterator[tuple[Finding, str]]:
 
 
 def _entry(finding: Finding, mark: str, terms: Terms, path: str) -> Entry:
+    # The fingerprint says it all; the name, for readers, is left out where it is none.
+    is_name = finding.package is not None and is_normalized_name(finding.package)
     return Entry(
         location=Location(path=path),
         rule=finding.rule,
-        package=finding.package,
+        package=finding.package if is_name else None,
         fingerprint=mark,
         reason=terms.reason,
         owner=terms.owner,
