@@ -50,6 +50,7 @@ def open_stored(
     origin: Origin,
     limits: Limits,
     close: Callable[[], None] = lambda: None,
+    abort: Callable[[], None] = lambda: None,
 ) -> Image:
     """The image of one platform, from a manifest or the entries of an index; configuration verified and read."""
     manifest = _one_platform(store, document, platform, origin.where, limits)
@@ -64,7 +65,7 @@ def open_stored(
         reference=origin.reference,
         source=origin.source,
         config=config,
-        access=RandomAccess(blobs=tuple(blob(layer) for layer in manifest.layers)),
+        access=RandomAccess(blobs=tuple(blob(layer) for layer in manifest.layers), abort=abort),
         digest=manifest.config.digest,
         platform=config.platform or None,
         close=close,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import email.utils
 import math
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,10 +70,14 @@ class Patience:
 
 
 class Effort:
-    """What one piece of work has cost since it last got anywhere, held against the patience there is."""
+    """What one piece of work has cost since it last got anywhere, held against the patience there is.
 
-    def __init__(self, patience: Patience) -> None:
+    Once `aborted` is set there are neither pauses nor further attempts.
+    """
+
+    def __init__(self, patience: Patience, aborted: threading.Event) -> None:
         self._patience = patience
+        self._aborted = aborted
         self._failures = 0
         self._spent = 0.0
         self._paused = 0.0
@@ -116,10 +121,17 @@ class Effort:
         asked = error.wait if isinstance(error, BusyError) else None
         pause = min(self._patience.pause * 2 ** (self._failures - 1) if asked is None else asked, left)
         self._paused += pause
-        time.sleep(pause)
+        wait(pause, self._aborted)
+        if self._aborted.is_set():
+            raise UnreachableError("it is not wanted any more", where=error.where) from error
 
     def _count(self) -> str:
         return "one attempt" if self._failures == 1 else f"{self._failures} attempts"
+
+
+def wait(seconds: float, aborted: threading.Event) -> None:
+    """Until the time is over or the event is set."""
+    aborted.wait(seconds)
 
 
 def retry_after(value: str | None) -> float | None:

@@ -57,7 +57,7 @@ def open_image(reference: str, platform: str | None, limits: Limits) -> Image:
             raise
     try:
         origin = Origin(reference, "registry", registry.where)
-        return open_stored(registry, document, platform, origin, limits, registry.close)
+        return open_stored(registry, document, platform, origin, limits, registry.close, registry.abort)
     except BaseException:
         registry.close()
         raise
@@ -98,7 +98,7 @@ def _base_url(name: ImageName, transport: Transport) -> str:
     if not transport.trust.may_be_plain(origin_of(secure)):
         return secure
     try:
-        with transport.get(f"{plain}/v2/", {}, Effort(transport.patience)) as answer:
+        with transport.get(f"{plain}/v2/", {}, transport.effort()) as answer:
             return plain if answer.status != _TLS_EXPECTED and not answer.redirected else secure
     except BusyError:
         return plain
@@ -123,6 +123,9 @@ class _Registry:
 
     def close(self) -> None:
         self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
 
     def entry_point(self) -> Manifest | tuple[Descriptor, ...]:
         """What the name refers to: a manifest, or the entries of an index."""
@@ -161,7 +164,7 @@ class _Registry:
     def open(self, descriptor: Descriptor) -> Iterator[Stream]:
         """A blob. Foreign layers are asked for here only; the URLs that they name are not followed."""
         path = f"blobs/{check_digest(descriptor.digest, 'the blob')}"
-        effort = Effort(self._transport.patience)
+        effort = self._transport.effort()
         with Download(lambda headers, cost: self._get(path, headers, cost), descriptor, effort, self.where) as stream:
             yield stream
 

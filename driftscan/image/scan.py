@@ -19,7 +19,7 @@ from driftscan.image.indexfile import StoredLayer
 from driftscan.image.layer import read_layer
 from driftscan.image.layercache import LayerCache
 from driftscan.image.limits import Limits
-from driftscan.image.source import Image, Indexed, LayerBlob, RandomAccess, Sequential
+from driftscan.image.source import Image, Indexed, RandomAccess, Sequential
 from driftscan.model.image import LayerIndex, Wants
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -52,7 +52,7 @@ def scan(
     if len(known) < len(set(diff_ids)):
         reading = _Reading(wants, meter, cache)
         if isinstance(image.access, RandomAccess):
-            known |= _scan_blobs(image.access.blobs, diff_ids, known.keys(), reading)
+            known |= _scan_blobs(image.access, diff_ids, known.keys(), reading)
         else:
             known |= _scan_stream(image.access, diff_ids, known.keys(), reading)
         if cache is not None:
@@ -126,9 +126,9 @@ class _Layer:
 
 
 def _scan_blobs(
-    blobs: tuple[LayerBlob, ...], diff_ids: tuple[str, ...], known: AbstractSet[str], reading: _Reading
+    access: RandomAccess, diff_ids: tuple[str, ...], known: AbstractSet[str], reading: _Reading
 ) -> dict[str, LayerIndex]:
-    meter = reading.meter
+    meter, blobs = reading.meter, access.blobs
     if len(blobs) != len(diff_ids):
         raise ImageError(
             f"the manifest lists {len(blobs)} layers, the configuration {len(diff_ids)}", where=meter.reference
@@ -156,8 +156,9 @@ def _scan_blobs(
                 finished.result()
             return {diff_ids[position]: future.result() for position, future in futures.items()}
         except BaseException:
-            # What other threads have begun ends at its next piece.
+            # What other threads have begun ends at its next piece, and they wait for none.
             meter.stopped.set()
+            access.abort()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 

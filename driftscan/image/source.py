@@ -33,9 +33,13 @@ class LayerBlob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RandomAccess:
-    """One blob for each diff id of the configuration, in its order."""
+    """One blob for each diff id of the configuration, in its order.
+
+    After `abort` reading any of them fails at once, also where another thread waits for more of it to come in.
+    """
 
     blobs: tuple[LayerBlob, ...]
+    abort: Callable[[], None] = lambda: None
 
 
 class Arrival(NamedTuple):

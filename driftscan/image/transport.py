@@ -6,12 +6,14 @@ declined, so that lengths and digests are those of the blob.
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import unquote, urljoin, urlsplit
+from weakref import WeakSet
 
 from driftscan.errors import ImageError, UnreachableError
 from driftscan.image.addresses import Origin, origin_of, refuse_inner
@@ -69,17 +71,36 @@ class Transport:
         self.patience = patience
         self._pools: dict[tuple[str | None, Origin], PoolManager] = {}
         self._lock = threading.Lock()
+        self._sockets: WeakSet[socket.socket] = WeakSet()
+        self._aborted = threading.Event()
 
     def close(self) -> None:
         for pool in self._pools.values():
             pool.clear()
+
+    def abort(self) -> None:
+        """Let every wait in any thread end at once with an UnreachableError, now and from now on."""
+        self._aborted.set()
+        with self._lock:
+            for connected in self._sockets:
+                break_off(connected)
+
+    def _watch(self, connected: socket.socket) -> None:
+        with self._lock:
+            self._sockets.add(connected)
+            if self._aborted.is_set():
+                break_off(connected)
+
+    def effort(self) -> Effort:
+        """For one piece of work."""
+        return Effort(self.patience, self._aborted)
 
     def repeat(self, attempt: Callable[[Effort], T]) -> T:
         """What `attempt` gives, which is made again within bounds where the server is busy or a connection breaks.
 
         Raises UnreachableError where nothing comes of it.
         """
-        effort = Effort(self.patience)
+        effort = self.effort()
         while True:
             try:
                 return attempt(effort)
@@ -191,7 +212,13 @@ class Transport:
         parts = urlsplit(proxy or "")
         login = unquote(f"{parts.username}:{parts.password or ''}") if parts.username else None
         headers = make_headers(proxy_basic_auth=login) if login else None
-        return new_pool(_CONNECTIONS, context, proxy, headers)
+        return new_pool(_CONNECTIONS, context, proxy, headers, self._watch)
+
+
+def break_off(connected: socket.socket) -> None:
+    """End a connection that another thread may be reading from, past TLS: it is in the middle of it."""
+    with suppress(OSError):
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
 @contextmanager

@@ -301,6 +301,19 @@ def stall(exchange: Exchange) -> None:
     exchange.close_connection = True
 
 
+def stall_after(size: int) -> Fault:
+    """As `stall`, in the middle of a body."""
+
+    def fault(exchange: Exchange) -> None:
+        exchange.send_response(200)
+        exchange.send_header("Content-Length", str(len(exchange.content.data)))
+        exchange.end_headers()
+        exchange.wfile.write(exchange.content.data[:size])
+        stall(exchange)
+
+    return fault
+
+
 def dripping_headers(exchange: Exchange) -> None:
     """Headers without end, a byte at a time."""
     exchange.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")

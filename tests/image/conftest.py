@@ -48,7 +48,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds that were waited, without waiting."""
     waited: list[float] = []
-    monkeypatch.setattr("driftscan.image.patience.time.sleep", waited.append)
+    monkeypatch.setattr("driftscan.image.patience.wait", lambda seconds, _: waited.append(seconds))
     return waited
 
 

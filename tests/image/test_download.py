@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -90,7 +91,7 @@ def answer(blob: bytes, span: str | None, behaviour: Behaviour) -> Response:
 def download(blob: bytes, behaviours: list[Behaviour], size: int) -> bytes:
     digest = f"sha256:{hashlib.sha256(blob).hexdigest()}"
     descriptor = Descriptor(digest, len(blob), "", "", {})
-    effort = Effort(Patience(attempts=ATTEMPTS, pause=0))
+    effort = Effort(Patience(attempts=ATTEMPTS, pause=0), threading.Event())
     read = b""
     with Download(serving(blob, behaviours), descriptor, effort, "a.example/shop") as stream:
         while data := stream.read(size):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from driftscan.errors import UnreachableError
@@ -34,7 +36,7 @@ def test_retry_after_a_date_to_come() -> None:
 
 
 def test_pauses_are_bounded_together(waits: list[float]) -> None:
-    effort = Effort(Patience(seconds=10, attempts=9))
+    effort = Effort(Patience(seconds=10, attempts=9), threading.Event())
     for wait in (None, 4.0, None, 999.0):
         effort.fail(BusyError("busy", where="a", wait=wait), "nothing")
     assert waits == [0.5, 4.0, 2.0, 3.5]
@@ -43,7 +45,7 @@ def test_pauses_are_bounded_together(waits: list[float]) -> None:
 
 
 def test_enough_that_came_in_makes_up_for_failures(waits: list[float]) -> None:
-    effort = Effort(Patience(attempts=2))
+    effort = Effort(Patience(attempts=2), threading.Event())
     for _ in range(9):
         effort.fail(BrokenOffError("broke"), "nothing")
         effort.get(1 << 20)
@@ -52,3 +54,11 @@ def test_enough_that_came_in_makes_up_for_failures(waits: list[float]) -> None:
     with pytest.raises(UnreachableError, match=r"^nothing after 2 attempts \(broke\)$"):
         effort.fail(BrokenOffError("broke"), "nothing")
     assert waits == [0.5] * 10
+
+
+def test_nothing_is_waited_for_once_it_is_not_wanted() -> None:
+    aborted = threading.Event()
+    effort = Effort(Patience(), aborted)
+    aborted.set()
+    with pytest.raises(UnreachableError, match=r"^a: it is not wanted any more$"):
+        effort.fail(BusyError("busy", where="a", wait=50), "nothing")

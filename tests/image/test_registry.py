@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pytest
 
 from driftscan.errors import DriftscanError, ImageError, LimitError, NotFoundError, UnreachableError, UsageError
-from driftscan.image import Limits, open_image, scan
+from driftscan.image import Limits, open_image, patience, scan
 from driftscan.image.layercache import LayerCache
 from driftscan.image.registry_auth import Challenge, parse_challenges
 from driftscan.inventory import wants
@@ -38,6 +38,7 @@ from tests.builders.registry import (
     hang_up,
     reset,
     stall,
+    stall_after,
     whole,
 )
 
@@ -45,6 +46,7 @@ STEPS = [
     ("COPY . /app", {"app/a.txt": "a" * 5000, "etc/os-release": "ID=debian\n"}),
     ("RUN pip install", {"app/b.txt": "b" * 9000}),
 ]
+WAIT = patience.wait
 REST = "bytes 3000-20479/20480"
 
 pytestmark = pytest.mark.usefixtures("home", "waits")
@@ -676,8 +678,32 @@ class TestLayers:
             with pytest.raises(ImageError):
                 scan(image, wants, limits, cache=cache)
             assert cache.get(image.config.diff_ids[0]) is None
+        with open_image(f"registry:{registry.url}/shop:1", limits=limits) as image:
             scan(image, wants, limits, cache=cache)
             assert cache.get(image.config.diff_ids[0]) is not None
+
+    @pytest.mark.parametrize("held", [stall, stall_after(3000), answer(429, Retry_After="50")])
+    def test_one_layer_that_is_refused_ends_the_wait_for_others(
+        self, registry: FaultyRegistry, monkeypatch: pytest.MonkeyPatch, held: Fault
+    ) -> None:
+        monkeypatch.setattr(patience, "wait", WAIT)
+        monkeypatch.setattr(os, "cpu_count", lambda: 2)
+        registry.add_image(STEPS)
+        both = threading.Barrier(2, timeout=10)
+
+        def hold(exchange: Exchange) -> None:
+            both.wait()
+            held(exchange)
+
+        def fail(exchange: Exchange) -> None:
+            both.wait()
+            exchange.reply(404, b"")
+
+        registry.faults[blob_of(registry, b"bbb")] = [hold] * 5
+        registry.faults[blob_of(registry, b"aaa")] = [fail]
+        assert refused(registry).message == "the registry has no such blob"
+        # Not even one further attempt.
+        assert len(registry.faults[blob_of(registry, b"bbb")]) == 4
 
     def test_layers_are_fetched_at_once(self, registry: FaultyRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
         """Each waits for the other one to be asked for."""
