@@ -9,10 +9,11 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -31,12 +32,17 @@ class StoredFile(NamedTuple):
 
 
 class Store:
-    """Files in `folder` whose names match `names`, each at most `most` bytes."""
+    """Files in `folder/kind/schema` whose names match `names`, each at most `most` bytes, together about `limit`.
 
-    def __init__(self, folder: Path, names: re.Pattern[str], *, most: int) -> None:
-        self.folder = folder
+    `kind` says what they are; another `schema` means that nobody reads what the old one wrote.
+    """
+
+    def __init__(self, folder: Path, kind: str, schema: int, names: re.Pattern[str], *, most: int, limit: int) -> None:
+        self.kind = kind
+        self.folder = folder / kind / str(schema)
         self._names = names
         self._most = most
+        self._limit = limit
 
     def read(self, name: str) -> bytes | None:
         """The content that was stored under `name`; None where there is none, or somebody else may have written it."""
@@ -57,13 +63,13 @@ class Store:
         with suppress(OSError):
             os.utime(self.folder / name)
 
-    def write(self, name: str, data: bytes) -> None:
-        """Store `data`, in place of what was there; nothing where that is not possible."""
-        if not self._names.fullmatch(name) or len(data) > self._most:
+    def write(self, name: str, pieces: Sequence[bytes]) -> None:
+        """Store what `pieces` make together, in place of what was there; nothing where that is not possible."""
+        if not self._names.fullmatch(name) or sum(map(len, pieces)) > self._most:
             return
         with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _publish(data, self.folder / name)
+            _publish(pieces, self.folder / name)
 
     def files(self) -> Iterator[StoredFile]:
         """What is stored, in no order."""
@@ -74,16 +80,42 @@ class Store:
                     if self._names.fullmatch(path.name) and stat.S_ISREG(status.st_mode):
                         yield StoredFile(path, status.st_size, status.st_mtime)
 
-    def sweep(self) -> None:
-        """Remove what killed processes left; what is being written now is younger than a day."""
+    def trim(self) -> None:
+        """Remove what was not used for longest, until the store is within its limit."""
+        self.prune(keep=self._limit)
+
+    def prune(self, *, keep: int = 0, older_than: float | None = None) -> tuple[StoredFile, ...]:
+        """Remove files, those not used for longest first, until at most `keep` bytes are left.
+
+        With `older_than` (seconds since the epoch) those last used before it go as well. Returns what was removed;
+        files of other schemas and the remains of killed processes go silently.
+        """
+        files = sorted(self.files(), key=lambda file: file.used)
+        total = sum(file.size for file in files)
+        removed = []
+        for file in files:
+            if total > keep or (older_than is not None and file.used < older_than):
+                with suppress(OSError):
+                    file.path.unlink()
+                    removed.append(file)
+                    total -= file.size
+        self._sweep()
+        return tuple(removed)
+
+    def _sweep(self) -> None:
+        """Remove what other versions and killed processes left; what is being written now is younger than a day."""
         yesterday = time.time() - _DAY
         with suppress(OSError):
             for part in self.folder.glob(f"{_TEMPORARY}*"):
                 if part.lstat().st_mtime < yesterday:
                     part.unlink()
+        with suppress(OSError):
+            for schema in self.folder.parent.iterdir():
+                if schema != self.folder and schema.name.isdecimal():
+                    shutil.rmtree(schema, ignore_errors=True)
 
     def _is_ours(self) -> bool:
-        """Whether nobody else can have written here."""
+        """Whether nobody else can have written here: what is false here would be a false verdict."""
         try:
             status = self.folder.lstat()
         except OSError:
@@ -103,11 +135,11 @@ def default_folder() -> Path | None:
         return None
 
 
-def _publish(data: bytes, path: Path) -> None:
+def _publish(pieces: Sequence[bytes], path: Path) -> None:
     descriptor, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)

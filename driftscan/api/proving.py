@@ -86,7 +86,10 @@ def prove(comparison: Comparison, sources: Sources) -> tuple[Proof, ...]:
     prover = _Prover(comparison, sources)
     asked = list(questions(comparison))
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        return tuple(pool.map(prover.answer, asked))
+        proofs = tuple(pool.map(prover.answer, asked))
+    if sources.cache is not None:
+        sources.cache.store.trim()
+    return proofs
 
 
 class _Prover:

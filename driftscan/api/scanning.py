@@ -12,12 +12,13 @@ from driftscan.errors import ImageError
 from driftscan.finding import TargetInput
 from driftscan.image import open_image
 from driftscan.image.history import layer_ids
-from driftscan.image.layercache import LayerCache, default_folder
+from driftscan.image.layercache import LayerCache
 from driftscan.image.limits import Limits
 from driftscan.image.scan import scan
 from driftscan.image.source import Image
 from driftscan.model.inventory import Environment, Inventory
 from driftscan.rootfs import RootFS
+from driftscan.store import default_folder
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of layers read so far and of all layers."""

@@ -1,17 +1,20 @@
-"""`driftscan cache`: the layers that were read before."""
+"""`driftscan cache`: what was read before."""
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import click
 
-from driftscan.api.scanning import layer_cache
 from driftscan.cli import output
 from driftscan.errors import UsageError
 from driftscan.image.layercache import LayerCache
+from driftscan.index.pagecache import PageCache
+from driftscan.index.wheelcache import WheelCache
+from driftscan.store import Store, StoredFile, default_folder
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _SIZE = re.compile(r"(\d{1,9})\s*([KMG]?)(?:i?B)?", re.IGNORECASE | re.ASCII)
@@ -39,61 +42,78 @@ class _Age(click.ParamType[int]):
         return int(match[1]) * _AGES[match[2].lower()]
 
 
+_KINDS = {
+    "layers": "layers of images that were read",
+    "index": "pages and requirements of package indexes",
+    "wheels": "lists of files in wheels",
+}
+
+
 @dataclass(frozen=True)
 class _Total:
-    """How many layers there are, and their size in bytes together."""
+    """How many files there are, and their size in bytes together."""
 
     count: int
     size: int
 
+    @classmethod
+    def of(cls, files: Iterable[StoredFile]) -> _Total:
+        sizes = [file.size for file in files]
+        return cls(len(sizes), sum(sizes))
+
     def __str__(self) -> str:
-        return f"{self.count} layer{'' if self.count == 1 else 's'}, {_shown(self.size)}"
+        return f"{self.count} file{'' if self.count == 1 else 's'}, {_shown(self.size)}"
 
 
-@click.group(invoke_without_command=True, short_help="Show, prune or clear the layer cache.")
+@click.group(invoke_without_command=True, short_help="Show, prune or clear the cache.")
 @click.pass_context
 def cache(context: click.Context) -> None:
-    """Show where the layers that were read before are kept, and how much there is.
+    """Show where what was read before is kept, and how much there is.
 
     A layer is kept by the digest of its content, so an image that shares layers with one that was scanned is read only
-    where it differs. DRIFTSCAN_CACHE_DIR moves the cache; --no-cache does without.
+    where it differs; the list of files in a wheel by the wheel's hash. DRIFTSCAN_CACHE_DIR moves the cache; --no-cache
+    does without.
     """
     if context.invoked_subcommand is None:
-        layers = _cache()
-        output.show(f"{layers.folder}\n{_total(layers)}\n")
+        stores = _stores()
+        lines = [str(stores[0].folder.parent.parent)]
+        lines += [f"{_KINDS[store.kind]}: {_Total.of(store.files())}" for store in stores]
+        output.show("\n".join(lines) + "\n")
 
 
 @cache.command()
-@click.option("--keep", type=_Size(), help="Until this much is left, such as 500M.")
+@click.option("--keep", type=_Size(), help="Until this much is left of each kind, such as 500M.")
 @click.option("--unused", type=_Age(), help="What was not used for so long, such as 30d.")
 def prune(keep: int | None, unused: int | None) -> None:
-    """Remove layers, those that were not used for longest first."""
+    """Remove what was not used for longest."""
     if keep is None and unused is None:
         raise UsageError("what to prune is not said", hint="driftscan cache prune --unused 30d, or --keep 500M")
-    layers = _cache()
-    before = _total(layers)
     older_than = time.time() - unused if unused is not None else None
-    removed = layers.prune(keep=before.size if keep is None else keep, older_than=older_than)
-    output.show(f"removed {_Total(len(removed), sum(layer.size for layer in removed))}; {_total(layers)} left\n")
+    stores = _stores()
+    removed = _Total.of(
+        file
+        for store in stores
+        for file in store.prune(keep=_everything(store) if keep is None else keep, older_than=older_than)
+    )
+    left = _Total.of(file for store in stores for file in store.files())
+    output.show(f"removed {removed}; {left} left\n")
 
 
 @cache.command()
 def clear() -> None:
-    """Remove all layers."""
-    removed = _cache().prune()
-    output.show(f"removed {_Total(len(removed), sum(layer.size for layer in removed))}\n")
+    """Remove everything."""
+    output.show(f"removed {_Total.of(file for store in _stores() for file in store.prune())}\n")
 
 
-def _cache() -> LayerCache:
-    found = layer_cache()
-    if found is None:
+def _everything(store: Store) -> int:
+    return _Total.of(store.files()).size
+
+
+def _stores() -> list[Store]:
+    folder = default_folder()
+    if folder is None:
         raise UsageError("there is no folder for a cache", hint="name one in DRIFTSCAN_CACHE_DIR")
-    return found
-
-
-def _total(layers: LayerCache) -> _Total:
-    sizes = [layer.size for layer in layers.layers()]
-    return _Total(len(sizes), sum(sizes))
+    return [LayerCache(folder).store, PageCache(folder).store, WheelCache(folder).store]
 
 
 def _shown(size: int) -> str:

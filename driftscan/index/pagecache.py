@@ -30,7 +30,6 @@ _SCHEMA = 1
 _NAMES = re.compile(r"(?:page|requires)-[0-9a-f]{64}", re.ASCII)
 _MOST = 32 << 20
 _LIMIT = 256 << 20
-"""Bytes of all entries; beyond it those that were not used for longest are removed."""
 _LONGEST = 600
 _AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,9})")
 _NEVER = re.compile(r"(?:^|[,\s])(?:no-store|no-cache|private)\b")
@@ -53,7 +52,7 @@ class PageCache:
     """Entries in a folder; nothing here fails."""
 
     def __init__(self, folder: Path) -> None:
-        self.store = Store(folder / "index" / str(_SCHEMA), _NAMES, most=_MOST)
+        self.store = Store(folder, "index", _SCHEMA, _NAMES, most=_MOST, limit=_LIMIT)
         self._is_changed = False
 
     def page(self, url: str, name: NormalizedName) -> KnownPage | None:
@@ -87,16 +86,8 @@ class PageCache:
 
     def trim(self) -> None:
         """Keep the folder within its limit, if something was added."""
-        if not self._is_changed:
-            return
-        self.store.sweep()
-        files = sorted(self.store.files(), key=lambda file: file.used)
-        excess = sum(file.size for file in files) - _LIMIT
-        for file in files:
-            if excess <= 0:
-                break
-            file.path.unlink(missing_ok=True)
-            excess -= file.size
+        if self._is_changed:
+            self.store.trim()
 
     def _read(self, name: str) -> tuple[dict[str, Any], bytes]:
         digest, _, text = (self.store.read(name) or b"").partition(b"\n")
@@ -112,7 +103,7 @@ class PageCache:
 
     def _write(self, name: str, head: Mapping[str, object], rest: bytes = b"") -> None:
         text = _dumped(head) + b"\n" + rest
-        self.store.write(name, hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
+        self.store.write(name, [hashlib.sha256(text).hexdigest().encode(), b"\n", text])
         self._is_changed = True
 
 

@@ -17,6 +17,7 @@ from driftscan.store import Store
 
 _SCHEMA = 1
 _MOST = 64 << 20
+_LIMIT = 512 << 20
 _NAMES = re.compile(r"(?:sha256|sha384|sha512)-[0-9a-f]{64,128}", re.ASCII)
 
 
@@ -24,7 +25,7 @@ class WheelCache:
     """Lists of files in a folder; nothing here fails."""
 
     def __init__(self, folder: Path) -> None:
-        self.store = Store(folder / "wheels" / str(_SCHEMA), _NAMES, most=_MOST)
+        self.store = Store(folder, "wheels", _SCHEMA, _NAMES, most=_MOST, limit=_LIMIT)
 
     def get(self, value: Hash) -> WheelFiles | None:
         """What the wheel with that hash contains, as far as it was read; None where it is not known."""
@@ -43,7 +44,7 @@ class WheelCache:
     def put(self, value: Hash, wheel: WheelFiles) -> None:
         held = {"filename": wheel.filename, "files": dict(wheel.files), "is_whole": wheel.is_whole}
         text = json.dumps(held, separators=(",", ":")).encode()
-        self.store.write(_name(value), hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
+        self.store.write(_name(value), [hashlib.sha256(text).hexdigest().encode(), b"\n", text])
 
 
 def _name(value: Hash) -> str:

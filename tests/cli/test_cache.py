@@ -9,6 +9,9 @@ import pytest
 
 from driftscan.cli import run
 from driftscan.image.indexfile import SCHEMA
+from driftscan.index.wheelcache import WheelCache
+from driftscan.model.lock import Hash
+from driftscan.model.proof import WheelFiles
 from tests.builders.archives import docker_archive
 from tests.builders.installed import distribution, glibc, interpreter, venv
 
@@ -49,18 +52,25 @@ def test_without_the_cache(image: Path, own_cache: Path, capsys: pytest.CaptureF
 
 
 def test_show_prune_and_clear(image: Path, own_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert said(capsys, "cache") == f"{own_cache}\n0 layers, 0 bytes\n"
+    others = "pages and requirements of package indexes: 0 files, 0 bytes\nlists of files in wheels: {}\n"
+    nothing = others.format("0 files, 0 bytes")
+    assert said(capsys, "cache") == f"{own_cache}\nlayers of images that were read: 0 files, 0 bytes\n{nothing}"
     said(capsys, "inspect", "shop.tar")
+    WheelCache(own_cache).put(Hash("sha256", "0" * 64), WheelFiles(filename="a.whl", files={}, is_whole=True))
     total = sum(file.stat().st_size for file in files(own_cache))
-    assert said(capsys, "cache") == f"{own_cache}\n2 layers, {total / 1024:.1f} KiB\n"
+    wheel = next(WheelCache(own_cache).store.files()).size
+    shown = f"2 files, {total / 1024:.1f} KiB"
+    assert said(capsys, "cache") == (
+        f"{own_cache}\nlayers of images that were read: {shown}\n{others.format(f'1 file, {wheel} bytes')}"
+    )
     assert (
         said(capsys, "cache", "prune", "--unused", "1d")
-        == f"removed 0 layers, 0 bytes; 2 layers, {total / 1024:.1f} KiB left\n"
+        == f"removed 0 files, 0 bytes; 3 files, {(total + wheel) / 1024:.1f} KiB left\n"
     )
     os.utime(files(own_cache)[0], (0, 0))
-    assert said(capsys, "cache", "prune", "--unused", "1d").startswith("removed 1 layer, ")
-    assert said(capsys, "cache", "prune", "--keep", "1G").startswith("removed 0 layers, 0 bytes; 1 layer, ")
-    assert said(capsys, "cache", "clear").startswith("removed 1 layer, ")
+    assert said(capsys, "cache", "prune", "--unused", "1d").startswith("removed 1 file, ")
+    assert said(capsys, "cache", "prune", "--keep", "1G").startswith("removed 0 files, 0 bytes; 2 files, ")
+    assert said(capsys, "cache", "clear").startswith("removed 2 files, ")
     assert files(own_cache) == []
 
 

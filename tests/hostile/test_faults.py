@@ -98,26 +98,26 @@ def test_scans_that_are_killed_at_any_moment(reference: str, memory: Path) -> No
                     path.unlink()
     assert set(statuses) <= {0, 9}
     assert statuses.count(9) > KILLS // 10
-    LayerCache(folder).prune()
+    LayerCache(folder).store.prune()
     assert files(folder) == []
 
 
 def test_remains_of_killed_scans_go_when_they_are_a_day_old(reference: str, tmp_path: Path) -> None:
     cache = LayerCache(tmp_path / "cache")
     scanned(reference, cache)
-    remains = next(cache.layers()).path.with_name(".part-abc")
+    remains = next(cache.store.files()).path.with_name(".part-abc")
     remains.write_bytes(b"half")
-    cache.prune()
-    assert files(cache.folder) == [remains]
+    cache.store.prune()
+    assert files(cache.store.folder) == [remains]
     os.utime(remains, (0, 0))
-    cache.prune()
-    assert files(cache.folder) == []
+    cache.store.prune()
+    assert files(cache.store.folder) == []
 
 
 def test_a_file_of_the_cache_that_was_damaged_is_made_again(reference: str, tmp_path: Path) -> None:
     cache = LayerCache(tmp_path / "cache")
     expected = scanned(reference, cache)
-    first, second, third, fourth = (layer.path for layer in list(cache.layers())[:4])
+    first, second, third, fourth = (layer.path for layer in list(cache.store.files())[:4])
     first.write_bytes(first.read_bytes()[:-1])
     second.write_bytes(b"")
     third.unlink()
@@ -133,7 +133,7 @@ def test_an_index_under_the_name_of_another(reference: str, tmp_path: Path) -> N
     """A file says which layer it is of: being whole is not enough."""
     cache = LayerCache(tmp_path / "cache")
     expected = scanned(reference, cache)
-    first, second = (layer.path for layer in list(cache.layers())[:2])
+    first, second = (layer.path for layer in list(cache.store.files())[:2])
     shutil.copyfile(first, second)
     assert scanned(reference, cache) == expected
 
@@ -206,8 +206,8 @@ def test_clocks_that_jump(reference: str, tmp_path: Path, monkeypatch: pytest.Mo
     expected = scanned(reference, cache)
     for moment in (0.0, 1e11):
         monkeypatch.setattr(time, "time", lambda moment=moment: moment)
-        for layer in cache.layers():
+        for layer in cache.store.files():
             os.utime(layer.path, (moment, moment))
         assert scanned(reference, cache) == expected
         cache.trim()
-        assert len(list(cache.layers())) == len(STEPS)
+        assert len(list(cache.store.files())) == len(STEPS)

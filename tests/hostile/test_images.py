@@ -39,7 +39,7 @@ def test_layers(name: str, tmp_path: Path) -> None:
         read(place, cache, case.limits)
     where = str(place) if case.error.startswith(",") else ""
     assert str(caught.value).startswith(f"{where}{case.error}")
-    cached = {f"sha256:{layer.path.name}" for layer in cache.layers()}
+    cached = {f"sha256:{layer.path.name}" for layer in cache.store.files()}
     if "links" not in case.error:
         # A hardlink can only be judged with the layers below.
         assert sha256(case.blob if case.plain is None else case.plain) not in cached
@@ -52,7 +52,7 @@ def test_manifests(name: str, tmp_path: Path) -> None:
     with pytest.raises(ImageError) as caught:
         read(place, cache)
     assert str(caught.value).endswith(message)
-    assert len(list(cache.layers())) < len(image.layers)
+    assert len(list(cache.store.files())) < len(image.layers)
 
 
 def test_an_index_that_names_itself(tmp_path: Path) -> None:

@@ -17,11 +17,12 @@ import pytest
 from driftscan.errors import ImageError, LimitError
 from driftscan.image.decompress import Stream
 from driftscan.image.indexfile import SCHEMA, StoredLayer
-from driftscan.image.layercache import LayerCache, default_folder
+from driftscan.image.layercache import LayerCache
 from driftscan.image.limits import Limits
 from driftscan.image.scan import scan
 from driftscan.image.source import RandomAccess
 from driftscan.model.image import Entry, EntryKind, Keep, LayerIndex
+from driftscan.store import default_folder
 from tests.builders.images import build, saved_files
 from tests.image.test_scan import random_access, sequential
 
@@ -43,14 +44,14 @@ def cache(tmp_path: Path) -> LayerCache:
 
 
 def stored(cache: LayerCache) -> Path:
-    (found,) = cache.layers()
+    (found,) = cache.store.files()
     return found.path
 
 
 def test_an_empty_cache(cache: LayerCache) -> None:
     assert cache.get(DIFF_ID) is None
-    assert list(cache.layers()) == []
-    assert not cache.folder.exists()
+    assert list(cache.store.files()) == []
+    assert not cache.store.folder.exists()
 
 
 def test_what_is_put_is_found(cache: LayerCache) -> None:
@@ -65,7 +66,7 @@ def test_what_is_put_is_found(cache: LayerCache) -> None:
 def test_only_digests_become_paths(cache: LayerCache, diff_id: str) -> None:
     cache.put(diff_id, layer())
     assert cache.get(diff_id) is None
-    assert list(cache.layers()) == []
+    assert list(cache.store.files()) == []
 
 
 def test_a_damaged_file_is_as_good_as_none(cache: LayerCache) -> None:
@@ -79,7 +80,7 @@ def test_a_damaged_file_is_as_good_as_none(cache: LayerCache) -> None:
 def test_a_symlink_is_not_followed(cache: LayerCache, tmp_path: Path) -> None:
     cache.put(DIFF_ID, layer())
     moved = stored(cache).rename(tmp_path / "elsewhere")
-    (cache.folder / "layers" / str(SCHEMA)).mkdir(exist_ok=True)
+    (cache.store.folder).mkdir(exist_ok=True)
     (moved.parent / f"cache/layers/{SCHEMA}" / DIFF_ID.removeprefix("sha256:")).symlink_to(moved)
     assert cache.get(DIFF_ID) is None
 
@@ -103,7 +104,7 @@ def test_a_full_disk_leaves_nothing_behind(cache: LayerCache, monkeypatch: pytes
     monkeypatch.setattr(os, "fsync", full)
     cache.put(DIFF_ID, layer())
     assert cache.get(DIFF_ID) is None
-    assert list((cache.folder / "layers" / str(SCHEMA)).iterdir()) == []
+    assert list((cache.store.folder).iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     cache = LayerCache(tmp_path / "file")
     cache.put(DIFF_ID, layer())
     assert cache.get(DIFF_ID) is None
-    assert cache.prune() == ()
+    assert cache.store.prune() == ()
 
 
 def test_pruning_takes_what_was_not_used_for_longest(cache: LayerCache) -> None:
@@ -119,20 +120,20 @@ def test_pruning_takes_what_was_not_used_for_longest(cache: LayerCache) -> None:
     cache.put(OTHER, layer())
     now = time.time()
     for age, diff_id in ((100, DIFF_ID), (200, OTHER)):
-        os.utime(cache.folder / "layers" / str(SCHEMA) / diff_id.removeprefix("sha256:"), (now - age, now - age))
-    size = stored_size = next(iter(cache.layers())).size
-    (removed,) = cache.prune(keep=size + 10)
+        os.utime(cache.store.folder / diff_id.removeprefix("sha256:"), (now - age, now - age))
+    size = stored_size = next(iter(cache.store.files())).size
+    (removed,) = cache.store.prune(keep=size + 10)
     assert (removed.path.name, removed.size) == (OTHER.removeprefix("sha256:"), stored_size)
     assert cache.get(DIFF_ID) == layer()
-    assert cache.prune(keep=1 << 30, older_than=now + 1000) != ()
-    assert list(cache.layers()) == []
+    assert cache.store.prune(keep=1 << 30, older_than=now + 1000) != ()
+    assert list(cache.store.files()) == []
 
 
 def test_to_use_a_layer_is_to_keep_it(cache: LayerCache) -> None:
     cache.put(DIFF_ID, layer())
     os.utime(stored(cache), (0, 0))
     cache.get(DIFF_ID)
-    assert cache.prune(keep=1 << 30, older_than=time.time() - 60) == ()
+    assert cache.store.prune(keep=1 << 30, older_than=time.time() - 60) == ()
 
 
 def test_the_cache_stays_within_its_limit(tmp_path: Path) -> None:
@@ -141,7 +142,7 @@ def test_the_cache_stays_within_its_limit(tmp_path: Path) -> None:
         cache.put(f"sha256:{number:064x}", layer())
         os.utime(tmp_path / "layers" / str(SCHEMA) / f"{number:064x}", (number, number))
         cache.trim()
-    assert sum(found.size for found in cache.layers()) <= 400
+    assert sum(found.size for found in cache.store.files()) <= 400
     assert cache.get(f"sha256:{7:064x}") == layer()
 
 
@@ -188,11 +189,11 @@ def test_a_layer_that_is_cached_is_not_opened(cache: LayerCache) -> None:
 def test_only_what_is_missing_is_read(cache: LayerCache) -> None:
     image = build()
     expected = scan(random_access(image), wants, Limits(), cache=cache)
-    next(iter(cache.layers())).path.unlink()
+    next(iter(cache.store.files())).path.unlink()
     assert scan(random_access(image), wants, Limits(), cache=cache) == expected
-    next(iter(cache.layers())).path.unlink()
+    next(iter(cache.store.files())).path.unlink()
     assert scan(sequential(image, saved_files(image)), wants, Limits(), cache=cache) == expected
-    assert len(list(cache.layers())) == 3
+    assert len(list(cache.store.files())) == 3
 
 
 def test_nothing_is_kept_of_a_layer_that_is_not_what_was_promised(cache: LayerCache) -> None:
@@ -201,7 +202,7 @@ def test_nothing_is_kept_of_a_layer_that_is_not_what_was_promised(cache: LayerCa
     with pytest.raises(ImageError):
         scan(replace(image, config=config), wants, Limits(), cache=cache)
     assert cache.get(OTHER) is None
-    assert image.config.diff_ids[1].removeprefix("sha256:") not in [found.path.name for found in cache.layers()]
+    assert image.config.diff_ids[1].removeprefix("sha256:") not in [found.path.name for found in cache.store.files()]
 
 
 def test_a_cached_layer_is_held_to_the_limits(cache: LayerCache) -> None:
@@ -226,7 +227,7 @@ print("ready", flush=True)
 while True:
     for number in range(50):
         cache.put(f"sha256:{number:064x}", StoredLayer(LayerIndex(entries=entries), number))
-    cache.prune()
+    cache.store.prune()
 """
 
 
