@@ -209,8 +209,7 @@ MANIFESTS: Mapping[str, tuple[Built, str]] = {
     ),
     "a media type of something else": (
         manifest_of(lambda document: _set(document, mediaType="application/vnd.oci.image.index.v1+json")),
-        "the manifest says it is application/vnd.oci.image.index.v1+json, "
-        "and was served as application/vnd.oci.image.manifest.v1+json",
+        ".index.v1+json, and was served as application/vnd.oci.image.manifest.v1+json",
     ),
     "a duplicate key": (
         manifest_of(lambda _: None, lambda data: data[:-1] + b', "layers": []}'),
