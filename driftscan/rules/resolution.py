@@ -184,8 +184,9 @@ def _judged_by_files(comparison: Comparison) -> Iterator[Package]:
 def _target(comparison: Comparison) -> str:
     target = comparison.target
     implementation = target.markers.get("implementation_name", "Python")
+    python = target.python_version or target.markers.get("python_version", "")
     platform = " ".join(str(part) for part in (target.machine, target.libc) if part)
-    return f"{implementation} {target.python_version or ''} on {platform}".replace("  ", " ")
+    return f"{implementation} {python} on {platform}".replace("  ", " ")
 
 
 def _requires_python(comparison: Comparison) -> Iterator[Draft]:
