@@ -63,14 +63,14 @@ def ask_first_index_only(indexes: list[str]) -> None:
     fetch: Callable[..., object] = LinkCollector.fetch_response
     decided: dict[str, str] = {}
 
-    def fetch_first(self: object, location: Any) -> object:
+    def fetch_first(self: object, location: Any, *given: Any, **named: Any) -> object:
         url = location.url_without_fragment
         index, _, project = url.rstrip("/").rpartition("/")
         if not any(_bare(index) == each for each in indexes):
-            return fetch(self, location)
+            return fetch(self, location, *given, **named)
         if decided.get(project, url) != url:
             return None
-        response = fetch(self, location)
+        response = fetch(self, location, *given, **named)
         if response is not None:
             decided[project] = url
         return response

@@ -35,6 +35,7 @@ _MOST_WORDS = 1 << 20
 _BLOCK = 1 << 16
 _SECRET = re.compile(r"(?<=://)[^/@\s]+@")
 _GRACE = 5
+_TRACEBACK = "Traceback (most recent call last)"
 
 
 class Finished(NamedTuple):
@@ -139,5 +140,7 @@ def clean(words: str) -> str:
 
 
 def _last(words: str) -> str:
+    """The end of what was said; of a traceback the error."""
     lines = [line for line in words.splitlines() if line.strip()]
-    return clean(" ".join(lines[-6:]))[-600:] or "it said nothing"
+    count = 1 if _TRACEBACK in words else 6
+    return clean(" ".join(lines[-count:]))[-600:] or "it said nothing"
