@@ -94,12 +94,16 @@ def _one_platform(
 def read_blob(store: BlobStore, descriptor: Descriptor, what: str, where: str, limits: Limits) -> bytes:
     """A small blob, whole and verified."""
     limits.check("document", descriptor.size, what, where)
-    with store.open(descriptor) as stream:
-        parts = []
-        left = descriptor.size + 1
-        while left > 0 and (part := stream.read(left)):
-            parts.append(part)
-            left -= len(part)
+    parts = []
+    left = descriptor.size + 1
+    try:
+        with store.open(descriptor) as stream:
+            while left > 0 and (part := stream.read(left)):
+                parts.append(part)
+                left -= len(part)
+    except ImageError as error:
+        error.where = f"{where}, {error.where}" if error.where else where
+        raise
     data = b"".join(parts)
     verify(data, descriptor, what, where)
     return data

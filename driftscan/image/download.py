@@ -36,7 +36,7 @@ class Download:
         self._get = get
         self._descriptor = descriptor
         self._effort = effort
-        self._where = f"{where}, blob {descriptor.digest}"
+        self._where = where
         self._offset = 0
         self._knows_ranges = True
         self._connection = ExitStack()

@@ -44,13 +44,13 @@ def open_image(reference: str, platform: str | None, limits: Limits) -> Image:
     failures: list[str] = []
     for endpoint in mirrors:
         try:
-            registry, document = _connect(endpoint, patience, limits)
+            registry, document = _connect(endpoint, name, patience, limits)
             break
         except ImageError as error:
             failures.append(str(error))
     else:
         try:
-            registry, document = _connect(primary, patience, limits)
+            registry, document = _connect(primary, name, patience, limits)
         except ImageError as error:
             if failures:
                 error.message += f"; nor do its mirrors give it ({'; '.join(failures)})"
@@ -68,20 +68,23 @@ def current_digest(reference: str, limits: Limits) -> str:
 
     Raises what `open_image` raises.
     """
-    *_, primary = find_endpoints(parse_image_name(reference))
-    registry, _ = _connect(primary, Patience.of_environment(), limits)
+    name = parse_image_name(reference)
+    *_, primary = find_endpoints(name)
+    registry, _ = _connect(primary, name, Patience.of_environment(), limits)
     registry.close()
     return registry.digest
 
 
 def _connect(
-    endpoint: Endpoint, patience: Patience, limits: Limits
+    endpoint: Endpoint, asked: ImageName, patience: Patience, limits: Limits
 ) -> tuple[_Registry, Manifest | tuple[Descriptor, ...]]:
     """The repository at one endpoint, and what the image's name refers to there."""
     name = endpoint.name
     transport = Transport(Trust([name.api_host] if endpoint.insecure else []), patience)
     try:
         registry = _Registry(name, _base_url(name, transport), transport, limits)
+        if name != asked:
+            registry.place = f"{name}, "
         return registry, registry.entry_point()
     except BaseException:
         transport.close()
@@ -107,10 +110,14 @@ def _base_url(name: ImageName, transport: Transport) -> str:
 
 
 class _Registry:
-    """Blobs and manifests of one repository."""
+    """Blobs and manifests of one repository.
+
+    In errors `where` names the image there, and `place` begins the names of blobs where that is not the one asked for.
+    """
 
     def __init__(self, name: ImageName, base: str, transport: Transport, limits: Limits) -> None:
         self.where = str(name)
+        self.place = ""
         self.digest = ""
         """Of what the name stands for, once that was read."""
         self._name = name
@@ -165,7 +172,8 @@ class _Registry:
         """A blob. Foreign layers are asked for here only; the URLs that they name are not followed."""
         path = f"blobs/{check_digest(descriptor.digest, 'the blob')}"
         effort = self._transport.effort()
-        with Download(lambda headers, cost: self._get(path, headers, cost), descriptor, effort, self.where) as stream:
+        where = f"{self.place}blob {descriptor.digest}"
+        with Download(lambda headers, cost: self._get(path, headers, cost), descriptor, effort, where) as stream:
             yield stream
 
     @contextmanager

@@ -16,6 +16,7 @@ import pytest
 from driftscan.errors import DriftscanError, ImageError, LimitError, NotFoundError, UnreachableError, UsageError
 from driftscan.image import Limits, open_image, patience, scan
 from driftscan.image.layercache import LayerCache
+from driftscan.image.registry import current_digest
 from driftscan.image.registry_auth import Challenge, parse_challenges
 from driftscan.inventory import wants
 from driftscan.model.image import LayerIndex
@@ -85,6 +86,13 @@ def test_an_image_is_read_by_tag_and_by_digest(registry: FaultyRegistry) -> None
     assert names(read(registry)) == CONTENT
     assert names(read(registry, f"@{digest}")) == CONTENT
     assert sent_authorizations(registry) == {None}
+
+
+def test_the_digest_that_a_tag_has_now(registry: FaultyRegistry) -> None:
+    digest = registry.add_image(STEPS)
+    assert current_digest(f"{registry.url}/shop:1", Limits()) == digest
+    with pytest.raises(NotFoundError):
+        current_digest(f"{registry.url}/shop:2", Limits())
 
 
 def test_an_image_that_is_not_there(registry: FaultyRegistry) -> None:
@@ -359,8 +367,7 @@ class TestFaults:
         error = refused(registry)
         assert isinstance(error, UnreachableError)
         assert error.message.startswith("the download ended at 500 of 20,480 bytes after 5 attempts (the connection")
-        assert error.where is not None
-        assert error.where.endswith(f"{registry.url}/shop:1, blob {path.rpartition('/')[2]}")
+        assert error.where == f"{registry.url}/shop:1, layer 2, blob {path.rpartition('/')[2]}"
 
     def test_a_download_that_breaks_often_but_gets_on(self, registry: FaultyRegistry) -> None:
         """As on a bad line: what counts is that a mebibyte comes in between."""
@@ -534,6 +541,14 @@ class TestFaults:
         path = blob_of(registry, b"bbb")
         del registry.contents[path]
         assert refused(registry).message == "the registry has no such blob"
+
+    def test_a_missing_configuration(self, registry: FaultyRegistry) -> None:
+        registry.add_image(STEPS)
+        path = blob_of(registry, b"rootfs")
+        del registry.contents[path]
+        assert str(refused(registry)) == (
+            f"{registry.url}/shop:1, blob {path.rpartition('/')[2]}: the registry has no such blob"
+        )
 
     @pytest.mark.usefixtures("internet")
     def test_a_host_that_cannot_be_reached(self, waits: list[float]) -> None:

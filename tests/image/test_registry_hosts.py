@@ -412,6 +412,17 @@ class TestMirrors:
         assert read(f"{NAME}/shop:1") == SHOP
         assert registry.requests == []
 
+    def test_a_blob_that_the_mirror_has_not(self, internet: Internet, home: Path) -> None:
+        """The image is that of the mirror; nothing is mixed."""
+        far, registry = with_shop(internet.host("far.example")), with_shop(internet.host(NAME))
+        digest = next(path for path, content in far.contents.items() if b"aaaa" in content.data).rpartition("/")[2]
+        del far.contents[f"/v2/shop/blobs/{digest}"]
+        configure(home, self.MIRRORED)
+        assert str(refused(f"{NAME}/shop:1")) == (
+            f"{NAME}/shop:1, layer 1, far.example/shop:1, blob {digest}: the registry has no such blob"
+        )
+        assert registry.requests == []
+
     def test_a_mirror_that_lies(self, internet: Internet, home: Path) -> None:
         """A digest is the same everywhere."""
         far, registry = with_shop(internet.host("far.example")), internet.host(NAME)
