@@ -63,7 +63,7 @@ def follow(rootfs: RootFS, config: ImageConfig, environment: Environment | None)
     words = (*config.entrypoint, *config.cmd)
     if not words:
         return Execution()
-    follower = _Follower(rootfs, config, environment)
+    follower = _Follower(rootfs, config, environment, config.env.get("PATH") or DEFAULT_PATH)
     follower.run(words)
     return Execution(
         shell=follower.shell,
@@ -79,6 +79,7 @@ class _Follower:
     rootfs: RootFS
     config: ImageConfig
     environment: Environment | None
+    search: str
     shell: str | None = None
     found: list[str] = field(default_factory=list)
     missing: str | None = None
@@ -95,6 +96,10 @@ class _Follower:
 
     def _step(self, words: Sequence[str]) -> Sequence[str] | None:
         """The command that this one runs in turn; None where it runs no other, or where nothing more can be said."""
+        if (assignment := commands.ASSIGNMENT.fullmatch(words[0])) is not None:
+            if assignment[1] == "PATH":
+                self.search = commands.expanded(assignment[2], self.search)
+            return words[1:]
         program = self._program(words[0])
         if program is None:
             return None
@@ -126,12 +131,11 @@ class _Follower:
             if node is None:
                 self.missing = f"there is no {shown(path if path is not None else word)}"
         else:
-            search = self.config.env.get("PATH") or DEFAULT_PATH
-            folders = [folder for folder in search.split(":")[:_MAX_FOLDERS] if folder]
+            folders = [folder for folder in self.search.split(":")[:_MAX_FOLDERS] if folder]
             found = (self.rootfs.get(self._inside(f"{folder}/{word}") or "") for folder in folders)
             node = next((each for each in found if each is not None and each.entry.kind is EntryKind.FILE), None)
             if node is None:
-                self.missing = f"{word} is in no folder of PATH ({search})"
+                self.missing = f"{word} is in no folder of PATH ({self.search})"
         if node is None:
             return None
         if node.entry.kind is EntryKind.DIRECTORY:

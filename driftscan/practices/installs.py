@@ -133,7 +133,8 @@ def _runs(command: SimpleCommand) -> SimpleCommand:
         )
         position += 2 if has_value else 1
     inner = words[position:]
-    if inner and (_PIP.fullmatch(inner[0].text) or inner[0].text in ("uv", "python", "python3", "poetry")):
+    is_python = inner and _PYTHON.fullmatch(inner[0].text) and any(word.text == "pip" for word in inner)
+    if inner and (_PIP.fullmatch(inner[0].text) or inner[0].text in ("uv", "poetry") or is_python):
         return replace(command, words=tuple(inner))
     return command
 
@@ -386,7 +387,10 @@ def _conda(words: Sequence[Word], _values: Mapping[str, str | None]) -> Install 
     if loose and all(re.fullmatch(r"(?:conda|mamba|pip|python|conda-lock)(?:[=<>!].*)?", name) for name in loose):
         return Install(tool="conda", source=Source.TOOL)
     if loose or not files:
-        return None if not loose else _conda_loose(f"it names {', '.join(loose[:4])} instead of a lock")
+        if not loose:
+            return None
+        projects = tuple(re.split(r"[=<>!\[ ]", name, maxsplit=1)[0].lower() for name in loose)
+        return replace(_conda_loose(f"it names {', '.join(loose[:4])} instead of a lock"), projects=projects)
     paths = tuple(word.text for word in files)
     if all(_EXPLICIT.fullmatch(path.rpartition("/")[2]) for path in paths):
         return Install(tool="conda", source=Source.LOCK, locks=paths, hashes=None)

@@ -74,7 +74,6 @@ DNF = Manager(
 MANAGERS = (APT, APK, DNF)
 _PROGRAMS: Mapping[str, Manager] = MappingProxyType({name: each for each in MANAGERS for name in each.programs})
 _SNAPSHOT = re.compile(r"snapshot\.(?:debian\.org|ubuntu\.com)|\bAPT::Snapshot\b|/snapshot/|(?:^|\s)--snapshot\b")
-_SOURCES = re.compile(r"/etc/apt/sources|/etc/apk/repositories|/etc/yum\.repos\.d|\bAPT::Snapshot\b")
 _EVERYTHING = frozenset({"upgrade", "dist-upgrade", "full-upgrade", "update", "distro-sync"})
 
 
@@ -104,12 +103,17 @@ class Use:
     @property
     def floating(self) -> tuple[str, ...]:
         """Packages without a version."""
-        return tuple(word.text for word in self.packages if word.is_literal and not self._is_pinned(word.text))
+        return tuple(word.text for word in self.packages if self._is_known(word) and not self._is_pinned(word.text))
 
     @property
     def unread(self) -> tuple[str, ...]:
         """Words that only a build knows, aside from those whose name is known and whose version is a variable."""
-        return tuple(word.text for word in self.packages if not word.is_literal and not self._is_pinned(word.text))
+        return tuple(word.text for word in self.packages if not self._is_known(word) and not self._is_pinned(word.text))
+
+    @staticmethod
+    def _is_known(word: Word) -> bool:
+        """Patterns (`a=1.*`) are the package manager's to match, and known."""
+        return word.is_literal or not any(mark in word.text for mark in "$`")
 
     def _is_pinned(self, text: str) -> bool:
         is_file = "/" in text and text.endswith((".deb", ".apk", ".rpm"))
@@ -170,7 +174,3 @@ def is_mounted(manager: Manager, targets: Sequence[str]) -> bool:
 def names_snapshot(text: str) -> bool:
     """Whether a text sets a snapshot of a distribution as the source of packages."""
     return bool(_SNAPSHOT.search(text))
-
-
-def sets_sources(text: str) -> bool:
-    return bool(_SOURCES.search(text))
