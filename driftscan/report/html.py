@@ -178,9 +178,9 @@ def _layer(layer: LayerId, installed: int, found: Counter[tuple[int, str]]) -> s
 
 
 _GRAPH = """<div class="graph"><div class="canvas">
-<svg role="application" tabindex="0" aria-label="Dependency graph; arrow keys go along the links"><g></g></svg>
 <p class="legend"><b class="error">error</b> <b class="warning">warning</b> <b class="info">info</b>
 <b class="suppressed">suppressed</b> <b class="fine">as locked</b> <b class="gone">dashed: not installed</b></p>
+<svg role="application" tabindex="0" aria-label="Dependency graph; arrow keys go along the links"><g></g></svg>
 <div class="zoom"><button type="button" data-does="out" aria-label="Zoom out">-</button>
 <button type="button" data-does="in" aria-label="Zoom in">+</button>
 <button type="button" data-does="fit">Fit</button>

@@ -78,10 +78,9 @@ small { color: var(--faint); }
 .graph { display: grid; grid-template-columns: 1fr 21rem; height: calc(100vh - 13rem); min-height: 26rem;
   border: 1px solid var(--rule); border-radius: 6px; overflow: hidden; }
 html:not(.js) [data-view=graph] { display: none; }
-.canvas { position: relative; min-width: 0; min-height: 0; }
+.canvas { position: relative; min-width: 0; min-height: 0; display: grid; grid-template-rows: auto 1fr; }
 .canvas .zoom { position: absolute; right: .6rem; bottom: .6rem; display: flex; gap: .3rem; }
-.legend { position: absolute; left: .6rem; top: .4rem; margin: 0; display: flex; gap: .4rem; flex-wrap: wrap;
-  pointer-events: none; background: var(--back); border-radius: 6px; padding: .1rem .2rem; }
+.legend { margin: 0; padding: .5rem .6rem; display: flex; gap: .4rem; flex-wrap: wrap; }
 .legend .fine { color: var(--ink); border: 1px solid var(--line); }
 .legend .gone { color: var(--faint); border: 1px dashed var(--line); }
 aside { background: var(--panel); overflow: auto; padding: .8rem 1rem; border-left: 1px solid var(--rule); }
