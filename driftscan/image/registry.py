@@ -80,7 +80,8 @@ def _connect(
 ) -> tuple[_Registry, Manifest | tuple[Descriptor, ...]]:
     """The repository at one endpoint, and what the image's name refers to there."""
     name = endpoint.name
-    transport = Transport(Trust([name.api_host] if endpoint.insecure else []), patience)
+    insecure = {origin_of(f"{scheme}://{name.api_host}").authority for scheme in ("http", "https") if endpoint.insecure}
+    transport = Transport(Trust(insecure), patience)
     try:
         registry = _Registry(name, _base_url(name, transport), transport, limits)
         if name != asked:

@@ -23,14 +23,14 @@ _USER_FOLDERS = (".config/containers/certs.d", ".config/docker/certs.d", ".docke
 
 
 class Trust:
-    """What one image's connections may be. `insecure` are registries (`host[:port]`) named so by the configuration.
+    """What one image's connections may be. `insecure` are registries (`host:port`) named so by the configuration.
 
     Threads may share it.
     """
 
     def __init__(self, insecure: Iterable[str] = ()) -> None:
         listed = os.environ.get("DRIFTSCAN_INSECURE_REGISTRIES", "").split(",")
-        self._insecure = {*insecure, *(item.strip() for item in listed)}
+        self._insecure = {*insecure, *(item.strip().lower() for item in listed)}
         self._contexts: dict[tuple[Path | None, bool], ssl.SSLContext] = {}
         self._lock = threading.Lock()
 

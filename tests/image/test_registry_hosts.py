@@ -207,6 +207,15 @@ class TestInsecure:
         configure(home, f'[[registry]]\nlocation = "{NAME}"\ninsecure = true\n')
         assert read(f"{NAME}/shop:1") == SHOP
 
+    def test_registries_conf_asks_for_it_at_one_port(
+        self, internet: Internet, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("SSL_CERT_FILE")
+        registry, files = with_shop(internet.host(NAME)), internet.host(NAME, port=5000)
+        configure(home, f'[[registry]]\nlocation = "{NAME}"\ninsecure = true\n')
+        registry.faults["/blobs/"] = [move_to(files)]
+        assert "TLS failed (the certificate is not valid: " in refused(f"{NAME}/shop:1").message
+
 
 def move_to(target: FaultyRegistry) -> Fault:
     def fault(exchange: Exchange) -> None:
