@@ -25,6 +25,8 @@ from driftscan.practices.installs import Source, installs
 _INSTALL = re.compile(r"\b(?:apt-get|apt)((?:[ \t]+|\\\r?\n[ \t]*)-\S+)*(?:[ \t]+|\\\r?\n[ \t]*)install\b")
 _APK_ADD = re.compile(r"\bapk((?:[ \t]+|\\\r?\n[ \t]*)-\S+)*(?:[ \t]+|\\\r?\n[ \t]*)add\b")
 _PIP_INSTALL = re.compile(r"\bpip[\d.]*((?:[ \t]+|\\\r?\n[ \t]*)-\S+)*(?:[ \t]+|\\\r?\n[ \t]*)install\b")
+_PASSES = 3
+"""How often each kind of change is looked for: one for each package manager that an instruction may use."""
 _NOT_A_PROGRAM = frozenset({"cd", "exec", "export", "set", ".", "source", "eval", "ulimit", "umask", "trap", "wait"})
 
 
@@ -60,9 +62,10 @@ def fixed(comparison: Comparison, build_arguments: Mapping[str, str]) -> Fixed:
         return Fixed(path="", before="", text="")
     changes: list[str] = []
     current = original
-    for fixer in _FIXERS:
-        # From the end, so that the lines in front keep their numbers.
-        for edit in sorted(fixer(_with(comparison, current), current), reverse=True):
+    for fixer in (each for each in _FIXERS for _ in range(_PASSES)):
+        # From the end, so that the lines in front keep their numbers; a second edit of one instruction waits.
+        edits = {edit.first: edit for edit in fixer(_with(comparison, current), current)}
+        for _, edit in sorted(edits.items(), reverse=True):
             tried = _tried(current, edit, build_arguments)
             if tried is not None:
                 current = tried
