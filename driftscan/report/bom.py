@@ -1,7 +1,7 @@
 """An image's inventory as a CycloneDX 1.6 document (cyclonedx.org/docs/1.6/json), with or without a comparison.
 
-Components are what is installed: Python distributions and conda packages of all environments, and packages of the
-operating system. What the lock says of a distribution and how it drifted stands in its properties, whose names begin
+Components are what is installed: Python distributions and conda packages of all environments, their interpreters, and
+packages of the operating system. What the lock says of a distribution and how it drifted stands in its properties, whose names begin
 with `driftscan:`; of what is locked and not installed the document itself has a property, since the image does not
 hold it. The same image and lock give the same bytes: there is no time in it, and its serial number is of its content.
 """
@@ -20,7 +20,7 @@ from driftscan._version import __version__
 from driftscan.finding import Finding, TargetInput
 from driftscan.graph.installed import installed
 from driftscan.model.image import LayerId
-from driftscan.model.inventory import CondaPackage, Distribution, Environment, Inventory, OsPackage
+from driftscan.model.inventory import CondaPackage, Distribution, Environment, Interpreter, Inventory, OsPackage
 from driftscan.model.lock import OriginKind, Package
 from driftscan.report.escape import plain, unicode_text
 from driftscan.report.json import Value, present
@@ -61,6 +61,8 @@ def document(inventory: Inventory, target: TargetInput, drift: Drift | None = No
         components += [_python(each, environment, known, references) for each in environment.distributions]
         components += [_conda(each, environment, known, references) for each in environment.conda]
         links += _links(environment, references)
+    interpreters = {each.interpreter.executable: each.interpreter for each in inventory.environments}
+    components += [_interpreter(interpreters[path], references) for path in sorted(interpreters) if path]
     components += [_system(each, inventory.os_name, references) for each in inventory.os_packages]
     body: dict[str, Value] = {
         "metadata": {
@@ -191,6 +193,13 @@ def _conda(found: CondaPackage, environment: Environment, marks: _Marks, referen
         ),
         found.sha256,
     )
+
+
+def _interpreter(found: Interpreter, references: _References) -> Value:
+    purl = f"pkg:generic/python@{_quoted(found.version)}" if found.version else None
+    reference = references.new(f"interpreter:{found.executable}")
+    facts = [("implementation", found.implementation)]
+    return _component("python", found.version or "", purl, reference, found.executable, facts)
 
 
 def _system(found: OsPackage, os_name: str | None, references: _References) -> Value:

@@ -125,8 +125,10 @@ class Anchors:
     """
 
     def __init__(self, report: Report) -> None:
-        sources = (*report.locks, *([report.dockerfile] if report.dockerfile is not None else []))
-        self.start = Location(path=sources[0].path, line=1) if sources else None
+        paths = [lock.path for lock in report.locks]
+        if report.dockerfile is not None:
+            paths.append(report.dockerfile.path)
+        self.start = Location(path=paths[0], line=1) if paths else None
         # Which of several locks an entry stands in is not known unless it names the file.
         own = report.locks[0].path if len(report.locks) == 1 else None
         self._entries: dict[str, Location] = {}

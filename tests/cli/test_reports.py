@@ -187,4 +187,4 @@ def test_each_format_of_a_check(name: str, capsys: pytest.CaptureFixture[str]) -
 def test_what_an_image_holds_as_a_bill_of_materials(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["inspect", "shop.tar", "-q", "-f", "cyclonedx"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert [each["purl"] for each in document["components"]] == ["pkg:pypi/idna@3.9"]
+    assert [each["purl"] for each in document["components"]] == ["pkg:pypi/idna@3.9", "pkg:generic/python@3.11.9"]

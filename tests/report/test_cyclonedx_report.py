@@ -46,6 +46,8 @@ def test_an_independent_library_reads_it() -> None:
         "pkg:pypi/shop-core@0.3",
         "pkg:conda/openssl@3.3.2?build=hb9d3cd8_0&channel=conda-forge&subdir=linux-64",
         "pkg:deb/debian/libc6@2.36-9%2Bdeb12u9",
+        "pkg:generic/python@3.11.2",
+        "pkg:generic/python@3.12.7",
     }
     assert bom.metadata.component is not None
     assert bom.metadata.component.name == "shop:1.4"
@@ -103,6 +105,7 @@ def test_an_inventory_alone_knows_no_drift() -> None:
         "layer:diff-id",
         "layer:instruction",
         "installer",
+        "implementation",
         "manager",
     }
     assert _properties(document) == [("os", "Debian GNU/Linux 12 (bookworm)"), ("platform", "linux/amd64")]
