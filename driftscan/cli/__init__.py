@@ -54,6 +54,12 @@ def _adopt() -> click.Command:
     return adopt
 
 
+def _diff() -> click.Command:
+    from driftscan.cli.diff import diff
+
+    return diff
+
+
 def _graph() -> click.Command:
     from driftscan.cli.graph import graph
 
@@ -115,6 +121,7 @@ COMMANDS: Mapping[str, Callable[[], click.Command]] = MappingProxyType(
         "lock": _lock,
         "convert": _convert,
         "adopt": _adopt,
+        "diff": _diff,
         "graph": _graph,
         "why": _why,
         "inspect": _inspect,
@@ -144,10 +151,12 @@ class _Program(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if ctx.resilient_parsing:  # a shell asks what could follow
+            return super().resolve_command(ctx, args)
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             raise UsageError(f"there is no command {args[0]!r}", hint=_meant(args))
         name, command, rest = super().resolve_command(ctx, args)
-        if name is not None and command is not None and _is_configured(name, rest) and not ctx.resilient_parsing:
+        if name is not None and command is not None and _is_configured(name, rest):
             from driftscan.cli import configured
 
             configured.prepare(ctx, name, command)

@@ -29,20 +29,24 @@ from driftscan.cli.options import (
     selection_options,
     target_options,
 )
-from driftscan.cli.results import exit_code, write
+from driftscan.cli.results import attempted, exit_code, worst, write, write_all
 from driftscan.errors import UsageError
+from driftscan.finding import Report
 from driftscan.report import CHECK_FORMATS
+from driftscan.report.several import Named
 
 
 class _Options(
     SelectionOptions, MarkerOptions, IndexOptions, TargetOptions, RuleOptions, BaselineOptions, OutputOptions
 ):
     target: str | None
+    each: bool
 
 
 @click.command(short_help="Check locks alone.")
 @click.argument("locks", nargs=-1, metavar="LOCK...")
 @click.option("--for", "target", metavar="TARGET", help="Whether they can be installed on this image.")
+@click.option("--each", is_flag=True, help="Each LOCK by itself.")
 @marker_options
 @index_options
 @selection_options
@@ -55,20 +59,33 @@ def check(context: click.Context, locks: tuple[str, ...], **options: Unpack[_Opt
     """Check locks alone: pins, hashes, sources, contradictions, and whether they still agree with what they were made
     from.
 
-    Several LOCKs are taken as one. Without further options all extras and groups are looked at, for all Pythons and
-    platforms that the lock's markers tell apart; --for, or --python and --python-platform, ask whether the lock can be
-    installed there. --online asks the package index what a lock does not record: which projects its packages require
-    that it does not pin, and which files its hashes are of. Nothing is built.
+    Several LOCKs are taken as one, unless --each is given. Without further options all extras and groups are looked at,
+    for all Pythons and platforms that the lock's markers tell apart; --for, or --python and --python-platform, ask
+    whether the lock can be installed there. --online asks the package index what a lock does not record: which projects
+    its packages require that it does not pin, and which files its hashes are of. Nothing is built.
 
     \b
     driftscan check uv.lock
     driftscan check requirements.txt --for python-base:3.12
     driftscan check requirements.txt --online
+    driftscan check --each */uv.lock
     driftscan check poetry.lock --python 3.13 --python-platform linux/arm64
     """
     if not locks:
         raise UsageError("a lock is needed", hint="driftscan check uv.lock")
-    report = api.check(
+    found = [(lock,) for lock in locks] if options["each"] else [locks]
+    finished, code = attempted(found, lambda taken: Finished(_checked(taken, options), options["baseline"]))
+    reports = accepted(context, finished, options, ("LK",))
+    if len(found) == 1:
+        write(CHECK_FORMATS, reports[0], options, found[0][0])
+    elif reports:
+        write_all([Named(each.locks[0].path, each) for each in reports], options)
+    context.exit(worst([code, *map(exit_code, reports)]))
+
+
+def _checked(locks: tuple[str, ...], options: _Options) -> Report:
+    """The report of locks that are taken as one, before anything is suppressed."""
+    return api.check(
         locks,
         request=request(options) if is_narrowed(options) else None,
         target=options["target"],
@@ -86,6 +103,3 @@ def check(context: click.Context, locks: tuple[str, ...], **options: Unpack[_Opt
         index_urls=options["index_url"],
         warn=warn,
     )
-    (report,) = accepted(context, [Finished(report, options["baseline"])], options, ("LK",))
-    write(CHECK_FORMATS, report, options)
-    context.exit(exit_code(report))

@@ -7,7 +7,7 @@ from typing import Unpack
 import click
 
 from driftscan import api
-from driftscan.cli import errors, progress
+from driftscan.cli import progress
 from driftscan.cli.accepted import Finished, accepted, named
 from driftscan.cli.errors import warn
 from driftscan.cli.options import (
@@ -28,8 +28,7 @@ from driftscan.cli.options import (
     target_options,
 )
 from driftscan.cli.pairs import Pair, PairOptions, pairs, target_option
-from driftscan.cli.results import exit_code, worst, write, write_all
-from driftscan.errors import DriftscanError
+from driftscan.cli.results import attempted, exit_code, worst, write, write_all
 from driftscan.finding import Report
 from driftscan.report import FORMATS
 from driftscan.report.several import Named
@@ -69,19 +68,10 @@ def compare(context: click.Context, arguments: tuple[str, ...], **options: Unpac
     driftscan compare --target shop
     """
     found = pairs(context, arguments, options)
-    finished: list[Finished] = []
-    code = errors.CLEAN
-    for pair in found:
-        try:
-            finished.append(Finished(compared(pair), pair.options["baseline"], pair.section))
-        except DriftscanError as error:
-            if len(found) == 1:
-                raise
-            # The others are compared all the same.
-            code = errors.handle(error, ())
+    finished, code = attempted(found, lambda pair: Finished(compared(pair), pair.options["baseline"], pair.section))
     reports = accepted(context, finished, options, FAMILIES)
     if len(found) == 1:
-        write(FORMATS, reports[0], options)
+        write(FORMATS, reports[0], options, named(finished[0]))
     elif reports:
         write_all([Named(named(each), report) for each, report in zip(finished, reports, strict=True)], options)
     context.exit(worst([code, *map(exit_code, reports)]))

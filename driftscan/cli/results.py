@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from driftscan.cli import errors, output
 from driftscan.cli.options import OutputOptions
-from driftscan.errors import UsageError
+from driftscan.errors import DriftscanError, UsageError
 from driftscan.finding import Report, Verdict
 from driftscan.report import FORMATS
 from driftscan.report.several import JOINS, Named
 from driftscan.report.view import View
 
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
 _PLACE = "{target}"
+"""Stands for the name of a target in the name of a file."""
 _CODES = {Verdict.CLEAN: errors.CLEAN, Verdict.DRIFT: errors.DRIFT, Verdict.INCOMPLETE: errors.INCOMPLETE}
 
 
@@ -25,12 +30,33 @@ def worst(codes: Iterable[int]) -> int:
     return max(codes, key=(errors.CLEAN, errors.INCOMPLETE, errors.DRIFT, errors.FAILED).index)
 
 
-def write(formats: Mapping[str, Callable[[Report, View], str]], report: Report, options: OutputOptions) -> None:
-    """The files first, all of them or none as far as reports can fail: who sees stdout can rely on them."""
+def attempted(items: Sequence[_Item], judge: Callable[[_Item], _Result]) -> tuple[list[_Result], int]:
+    """What `judge` makes of the items, and an exit code: of several, one that cannot be read is told on stderr and
+    keeps no other from being looked at.
+    """
+    if len(items) == 1:
+        return [judge(items[0])], errors.CLEAN
+    results: list[_Result] = []
+    code = errors.CLEAN
+    for item in items:
+        try:
+            results.append(judge(item))
+        except DriftscanError as error:
+            code = errors.handle(error, ())
+    return results, code
+
+
+def write(
+    formats: Mapping[str, Callable[[Report, View], str]], report: Report, options: OutputOptions, name: str = ""
+) -> None:
+    """The files first, all of them or none as far as reports can fail: who sees stdout can rely on them.
+
+    `{target}` in the name of a file is the `name` of what the report is about.
+    """
     view = output.file_view(verbose=options["verbose"])
     shown = formats[options["format"]](report, output.view(verbose=options["verbose"]))
-    for text, path in [(formats[name](report, view), path) for name, path in options["output"]]:
-        output.save(text, path)
+    for text, path in [(formats[each](report, view), path) for each, path in options["output"]]:
+        output.save(text, path.replace(_PLACE, _file_name(name)))
     if options["format"] == "github":
         output.step_summary(formats["markdown"](report, view))
     output.show(shown)

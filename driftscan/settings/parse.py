@@ -27,8 +27,8 @@ _OTHER_VARIABLES = (
     "DRIFTSCAN_TOKEN_HOSTS",
 )
 """Variables that are no settings of a file: what they say is a matter of the machine."""
-_NEAR = 0.85
-"""How alike a variable has to be to a setting's to be taken for a mistake."""
+_NEAR = 0.8
+"""How alike the end of a variable has to be to a setting's to be taken for a mistake."""
 
 
 class Value(NamedTuple):
@@ -171,8 +171,9 @@ def parse_variables(variables: Mapping[str, str]) -> Mapping[str, Value]:
 
 
 def _refuse_near(name: str, known: list[str]) -> None:
-    if close := difflib.get_close_matches(name, known, n=1, cutoff=_NEAR):
-        raise UsageError(f"there is no variable {name}", hint=f"did you mean {close[0]}?")
+    ends = [each.removeprefix(VARIABLE) for each in known]
+    if close := difflib.get_close_matches(name.removeprefix(VARIABLE), ends, n=1, cutoff=_NEAR):
+        raise UsageError(f"there is no variable {name}", hint=f"did you mean {VARIABLE}{close[0]}?")
 
 
 def _variable(setting: Setting, text: str) -> Content:

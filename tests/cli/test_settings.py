@@ -365,3 +365,45 @@ def test_lint_and_check_take_a_baseline(capsys: pytest.CaptureFixture[str]) -> N
     code, document = told(capsys, "lint", "Dockerfile")
     assert {each["rule"] for each in document["findings"] if "suppression" in each} >= {"IM511"}
     assert not {each["rule"] for each in document["findings"] if "suppression" not in each} & {"IM511", "SU902"}
+
+
+def test_locks_each_by_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("other.txt").write_text(f"six==1.17.0 {HASH}\n")
+    code, document = told(capsys, "check", "requirements.txt", "other.txt")
+    assert (code, [each["rule"] for each in document["findings"]]) == (1, ["LK106"])
+    code, document = told(capsys, "check", "--each", "requirements.txt", "other.txt")
+    assert (code, document["schema"], [each["name"] for each in document["reports"]]) == (
+        0,
+        "driftscan.reports/1",
+        ["requirements.txt", "other.txt"],
+    )
+    assert told(capsys, "check", "--each", "requirements.txt")[1]["schema"] == "driftscan.report/1"
+    code, out, err = ran(capsys, "check", "--each", "none.txt", "other.txt", "-o", "json={target}.json")
+    assert (code, err) == (2, "driftscan: error: none.txt: there is no such file\nhint: did you mean other.txt?\n")
+    assert out.startswith("== other.txt\nclean: 1 package locked\n")
+    assert Path("other.txt.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "position", "completed"),
+    [
+        ("driftscan comp", 1, ["plain,compare"]),
+        ("driftscan compare --fail-on w", 3, ["plain,warning"]),
+        ("driftscan nonsense --f", 2, []),
+    ],
+)
+def test_a_shell_is_told_what_could_follow(
+    words: str,
+    position: int,
+    completed: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As click's scripts ask; what is wrong in the configuration is no matter then."""
+    configure("nonsense")
+    monkeypatch.setenv("_DRIFTSCAN_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(position))
+    with pytest.raises(SystemExit) as caught:
+        run([])
+    assert (caught.value.code, capsys.readouterr().out.split()) == (0, completed)
