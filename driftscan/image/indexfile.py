@@ -125,8 +125,10 @@ def encoded(layer: StoredLayer, diff_id: str) -> list[bytes]:
 def decode(data: bytes, diff_id: str) -> StoredLayer | None:
     """What `encode` was given; None where the bytes are not whole and unchanged, or are those of another layer."""
     start = len(_MAGIC) + _DIGEST
-    packed = data[start:]
-    if not data.startswith(_MAGIC) or hashlib.sha256(diff_id.encode() + packed).digest() != data[len(_MAGIC) : start]:
+    packed = memoryview(data)[start:]  # no copy: that of a large layer has a hundred megabytes
+    digest = hashlib.sha256(diff_id.encode())
+    digest.update(packed)
+    if not data.startswith(_MAGIC) or digest.digest() != data[len(_MAGIC) : start]:
         return None
     body = zstandard.ZstdDecompressor().stream_reader(packed)
     columns: _Columns = json.loads(_take(body, int.from_bytes(_take(body, _LENGTH), "big")))
