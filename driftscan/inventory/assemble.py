@@ -36,7 +36,7 @@ def take(
     as default; without it, the one that the image's entrypoint runs. `with_contents` keeps the digests of all files
     that distributions list. Raises ImageError where `prefer` is none.
     """
-    context = Context(rootfs=rootfs, layers=layers, os_index=ospackages.read(rootfs))
+    context = Context(rootfs=rootfs, layers=layers, os_index=ospackages.read(rootfs, layers))
     surveyed = survey(rootfs)
     places = environments.find(context, config, surveyed)
     taken = _take_environments(context, places, config)

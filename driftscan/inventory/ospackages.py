@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from driftscan.inventory.paths import child, name, parent
+from driftscan.model.image import LayerId
 from driftscan.model.inventory import OsPackage
 from driftscan.rootfs import RootFS
 
@@ -40,11 +41,11 @@ class OsIndex:
         return next((found.version for found in self.packages if found.name == package), None)
 
 
-def read(rootfs: RootFS) -> OsIndex:
-    """Reads the package databases of an image."""
+def read(rootfs: RootFS, layers: Sequence[LayerId] = ()) -> OsIndex:
+    """Reads the package databases of an image, whose layers are named by `layers`."""
     packages: dict[OsPackage, None] = {}
     owners: dict[str, str] = {}
-    for package, files in (*_dpkg(rootfs), *_distroless(rootfs), *_apk(rootfs)):
+    for package, files in (*_dpkg(rootfs, layers), *_distroless(rootfs, layers), *_apk(rootfs)):
         packages[package] = None
         for path in files:
             if _PYTHON_PATH.search(path):
@@ -72,7 +73,13 @@ def _release(rootfs: RootFS) -> dict[str, str]:
     return {key.strip(): value.strip().strip("\"'") for key, sign, value in pairs if sign}
 
 
-def _dpkg(rootfs: RootFS) -> Iterator[tuple[OsPackage, tuple[str, ...]]]:
+def _layer(rootfs: RootFS, path: str | None, layers: Sequence[LayerId]) -> LayerId | None:
+    """The layer that wrote the file in which the package manager keeps what it knows of a package."""
+    node = rootfs.lookup(path) if path is not None else None
+    return layers[node.layer] if node is not None and node.layer < len(layers) else None
+
+
+def _dpkg(rootfs: RootFS, layers: Sequence[LayerId]) -> Iterator[tuple[OsPackage, tuple[str, ...]]]:
     status = rootfs.read("var/lib/dpkg/status")
     if status is None:
         return
@@ -85,10 +92,11 @@ def _dpkg(rootfs: RootFS) -> Iterator[tuple[OsPackage, tuple[str, ...]]]:
         if package and version and fields.get("Status", "").endswith(" installed"):
             path = lists.get(package) or lists.get(f"{package}:{fields.get('Architecture', '')}")
             files = (rootfs.read(path) or b"" if path else b"").decode("utf-8", "surrogateescape").split("\n")
-            yield OsPackage(name=package, version=version, manager="dpkg"), tuple(file.lstrip("/") for file in files)
+            found = OsPackage(name=package, version=version, manager="dpkg", layer=_layer(rootfs, path, layers))
+            yield found, tuple(file.lstrip("/") for file in files)
 
 
-def _distroless(rootfs: RootFS) -> Iterator[tuple[OsPackage, tuple[str, ...]]]:
+def _distroless(rootfs: RootFS, layers: Sequence[LayerId]) -> Iterator[tuple[OsPackage, tuple[str, ...]]]:
     """status.d holds one stanza a package, and beside it the package's md5sums."""
     folder = "var/lib/dpkg/status.d"
     for filename in rootfs.children(folder):
@@ -100,7 +108,8 @@ def _distroless(rootfs: RootFS) -> Iterator[tuple[OsPackage, tuple[str, ...]]]:
                 sums = (rootfs.read(f"{folder}/{filename}.md5sums") or b"").decode("utf-8", "surrogateescape")
                 matches = (_MD5SUM.fullmatch(line) for line in sums.split("\n"))
                 files = tuple(match[1].removeprefix("./").lstrip("/") for match in matches if match)
-                yield OsPackage(name=package, version=version, manager="dpkg"), files
+                layer = _layer(rootfs, f"{folder}/{filename}", layers)
+                yield OsPackage(name=package, version=version, manager="dpkg", layer=layer), files
 
 
 def _stanzas(data: bytes) -> Iterator[dict[str, str]]:

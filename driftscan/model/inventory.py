@@ -96,6 +96,8 @@ class DistributionForm(StrEnum):
     DIST_INFO = "dist-info"
     EGG_INFO = "egg-info"
     EGG_LINK = "egg-link"
+    LISTED = "listed"
+    """Named in a bill of materials: whatever describes it is not at hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,11 +154,15 @@ class CondaPackage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OsPackage:
-    """A package of the operating system's package manager (`dpkg`, `apk`, `rpm`)."""
+    """A package of the operating system's package manager (`dpkg`, `apk`, `rpm`).
+
+    `layer` is the one that installed it last; None where the manager keeps all packages in one file.
+    """
 
     name: str
     version: str
     manager: str
+    layer: LayerId | None = None
 
 
 class Library(NamedTuple):
