@@ -39,3 +39,19 @@ def test_sample(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert result.stdout == file.read_text()
         if form == "json":
             assert json.loads(result.stdout)["verdict"] == ("clean" if code == 0 else "drift")
+
+
+def test_the_lock_of_the_loose_requirements(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    check = ["-o", "samples/locking/requirements.txt", "--check", "--offline"]
+    result = CliRunner().invoke(program, ["lock", "samples/locking/requirements.in", *check])
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "samples/locking/requirements.txt is up to date")
+    result = CliRunner().invoke(program, ["lock", "samples/locking/edited.in", *check])
+    assert (result.exit_code, result.stdout.splitlines()[1:4]) == (
+        1,
+        [
+            "inputs   samples/locking/edited.in:2 asks for markupsafe<2, and the lock has 3.0.4",
+            "         samples/locking/edited.in:3 asks for rich, which the lock does not have",
+            "         samples/locking/requirements.txt:182: nothing asks for tabulate 0.10.0 any more",
+        ],
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -43,6 +44,7 @@ class Login(NamedTuple):
         return "Login(…)"
 
 
+@lru_cache(maxsize=1024)
 def origin_of(url: str) -> Origin:
     """Origin of an absolute URL; PackageIndexError where it is not http(s) or malformed."""
     try:

@@ -167,14 +167,15 @@ def prepare(paths: Sequence[str], options: Options, locate: Locate, warn: Callab
     )
     old = _previous(options)
     record = read_record(old) if old is not None else Record()
+    places, python = _target(inputs, options, record, locate)
     return Task(
         options=options,
         inputs=_absolute(inputs),
         previous=parse(old) if old is not None and not options.upgrade else None,
         record=record,
         cutoff=_instant(options.exclude_newer, datetime.now(UTC)) if options.exclude_newer else None,
-        places=() if options.universal else tuple(_places(options, locate)),
-        python=_lowest(inputs, options) if options.universal else "",
+        places=places,
+        python=python,
         indexes=tuple(_indexes(inputs, options)),
         folders=tuple(_folders(inputs, options)),
         engine=_engine(options.engine or record.engine.partition(" ")[0]),
@@ -246,35 +247,17 @@ def check(
 
 
 def _as_recorded(task: Task) -> tuple[Task, tuple[str, ...]]:
-    """The task with the target and the cutoff that the lock records, and what it records other than was asked for."""
+    """The task with the cutoff that the lock records, and what it records other than was asked for."""
     options, record = task.options, task.record
-    is_named = bool(options.targets or options.python or options.python_platform or options.universal)
     differences = []
-    if is_named and record.places and record.places != task.words:
+    if record.places and record.places != task.words:
         differences.append(f"{options.output} is for {' and '.join(record.places)}, not for {' and '.join(task.words)}")
     if options.exclude_newer and record.inputs and task.cutoff != record.cutoff:
         was = f"files before {record.cutoff}" if record.cutoff else "files of any time"
         differences.append(f"{options.output} has {was}, not those before {task.cutoff}")
     if not options.exclude_newer:
         task = replace(task, cutoff=record.cutoff)
-    if not is_named and record.places:
-        task = _recorded_places(task)
     return task, tuple(differences)
-
-
-def _recorded_places(task: Task) -> Task:
-    words = task.record.places
-    if words[0].startswith(UNIVERSAL):
-        python = words[0].removeprefix(UNIVERSAL).partition(" ")[0]
-        return replace(task, places=(), python=resolve_places.named(python, "linux").python)
-    found = [resolve_places.recorded(each) for each in words]
-    if None in found:
-        raise UsageError(
-            f"{words[found.index(None)]} cannot be made again from its name",
-            where=task.options.output,
-            hint="name the image that the lock is for: --for IMAGE",
-        )
-    return replace(task, places=tuple(place for place in found if place is not None))
 
 
 def _examples(task: Task, old: Lock) -> Iterator[tuple[str, Target]]:
@@ -382,6 +365,28 @@ def _absolute(inputs: Inputs) -> Inputs:
 def _addressed(wanted: Wanted, located: Located, path: Path) -> str:
     extras = f"[{','.join(sorted(located.extras))}]" if located.extras else ""
     return f"{wanted.name}{extras} @ {path.as_uri()}"
+
+
+def _target(inputs: Inputs, options: Options, record: Record, locate: Locate) -> tuple[tuple[Place, ...], str]:
+    """What to lock for: places, or (none) all platforms and the oldest Python.
+
+    What is not named is as the lock that is there has it, so that locking again does not mean another machine's Python.
+    """
+    if options.universal:
+        return (), _lowest(inputs, options)
+    if options.targets or options.python or options.python_platform or not record.places:
+        return tuple(_places(options, locate)), ""
+    if record.places[0].startswith(UNIVERSAL):
+        python = record.places[0].removeprefix(UNIVERSAL).partition(" ")[0]
+        return (), resolve_places.named(python, "linux").python
+    found = [resolve_places.recorded(each) for each in record.places]
+    if None in found:
+        raise UsageError(
+            f"{record.places[found.index(None)]} cannot be made again from its name",
+            where=options.output,
+            hint="name the image that the lock is for: --for IMAGE",
+        )
+    return tuple(place for place in found if place is not None), ""
 
 
 def _places(options: Options, locate: Locate) -> Iterator[Place]:

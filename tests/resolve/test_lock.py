@@ -91,6 +91,24 @@ def test_pins_are_kept_until_an_upgrade_is_asked_for(
     assert lock("requirements.in", *options, "-P", "six==1.16")[2].splitlines()[0] == "~ six 1.17 -> 1.16"
 
 
+def test_a_lock_stays_for_what_it_was_made_for(index: PackageIndex, project: Path, lock: Lock) -> None:
+    """Whoever locks again, on whatever machine."""
+    shop(index)
+    write(project, "flask\n")
+    for options in (("--python", "3.12.4", "--python-platform", "windows"), ("--universal", "--python", "3.10")):
+        lock("requirements.in", *options)
+        before = body(project)
+        record = [line for line in (project / "requirements.txt").read_text().splitlines() if line.startswith("# for")]
+        assert lock("requirements.in")[0] == 0
+        assert body(project) == before
+        assert record[0] in (project / "requirements.txt").read_text()
+    (project / "requirements.txt").write_text("# for: PyPy 3.10.14 on manylinux_2_36_x86_64\n")
+    assert lock("requirements.in")[2] == (
+        "driftscan: error: requirements.txt: PyPy 3.10.14 on manylinux_2_36_x86_64 cannot be made again from its name\n"
+        "hint: name the image that the lock is for: --for IMAGE\n"
+    )
+
+
 def test_the_same_input_gives_the_same_bytes(index: PackageIndex, project: Path, lock: Lock) -> None:
     shop(index)
     write(project, "six\nflask\n")
