@@ -60,7 +60,7 @@ def read(
             for position, (index, layer) in enumerate(pairs)
             if (removed := _removed(rootfs, position, index, layer)) is not None
         ),
-        package_layers=tuple(layer for index, layer in pairs if not _DATABASES.isdisjoint(index.entries)),
+        package_layers=tuple(layer for index, layer in pairs if any(map(index.get, _DATABASES))),
         sources=tuple(_sources(rootfs, indexes)),
         locks=tuple(
             lock for position, (index, layer) in enumerate(pairs) for lock in _locks(rootfs, position, index, layer)

@@ -143,6 +143,14 @@ class LayerIndex:
     replaced: frozenset[str] = frozenset()
     repeats: bool = False
 
+    def get(self, path: str) -> Entry | None:
+        """What the layer has at `path`."""
+        if (entry := self.entries.get(path)) is not None or not self.crowds:
+            return entry
+        folder, _, name = path.rpartition("/")
+        found = (crowd.get(name) for crowd in self.crowds.get(folder, ()))
+        return next((entry for entry in found if entry is not None), None)
+
     @property
     def count(self) -> int:
         """Number of entries, those in crowds included."""

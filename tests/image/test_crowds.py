@@ -15,8 +15,9 @@ from driftscan.errors import ImageError, LimitError
 from driftscan.image import layer as layer_module
 from driftscan.image.layer import read_layer
 from driftscan.image.limits import Limits
+from driftscan.inventory.traces import read as read_traces
 from driftscan.model.crowd import Crowd
-from driftscan.model.image import Entry, EntryKind, Keep, LayerIndex
+from driftscan.model.image import Entry, EntryKind, ImageConfig, Keep, LayerId, LayerIndex
 from driftscan.rootfs import RootFS
 from tests.builders.tars import END, archive, header
 from tests.test_rootfs import ImpossibleError, Model, flat
@@ -65,6 +66,12 @@ def test_files_without_content_go_into_crowds() -> None:
     assert {path: list(map(list, crowds)) for path, crowds in found.crowds.items()} == {"d": [["a", "b"]], "e": [["a"]]}
     assert list(found.entries) == ["d/c", "d/a", "f"]
     assert found.count == 6
+    assert [path for path in ("d/a", "d/b", "d/c", "e/a", "e/b", "g/a", "d") if found.get(path)] == [
+        "d/a",
+        "d/b",
+        "d/c",
+        "e/a",
+    ]
 
 
 def test_what_goes_into_crowds_is_counted_less() -> None:
@@ -215,3 +222,10 @@ def test_a_folder_in_many_crowds() -> None:
 def test_the_end_of_the_archive_is_still_found(crowded: int) -> None:
     with patch.object(layer_module, "CROWDED", crowded):
         assert read_layer(iter((header(b"d/a"), END)), wants, Limits()).count == 1
+
+
+def test_the_database_of_packages_may_be_in_a_crowd() -> None:
+    found = index(files("var/lib/rpm/rpmdb.sqlite", "var/lib/x", "usr/x"), 2)
+    layer = LayerId(1, None, "RUN dnf install")
+    assert "var/lib/rpm" in found.crowds
+    assert read_traces(RootFS.merge([found]), [found], [layer], ImageConfig(), None).package_layers == (layer,)

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import driftscan
@@ -85,6 +85,7 @@ ONE = StoredLayer(
 )
 
 
+@settings(max_examples=50)
 @given(LAYERS)
 def test_nothing_is_lost(layer: StoredLayer) -> None:
     found = decode(encode(layer, ID), ID)
@@ -92,6 +93,7 @@ def test_nothing_is_lost(layer: StoredLayer) -> None:
     assert list(found.index.entries) == list(layer.index.entries)
 
 
+@settings(max_examples=50)
 @given(LAYERS)
 def test_equal_layers_give_equal_bytes(layer: StoredLayer) -> None:
     again = decode(encode(layer, ID), ID)
