@@ -15,7 +15,7 @@ from driftscan.image.history import layer_ids
 from driftscan.image.layercache import LayerCache
 from driftscan.image.limits import Limits
 from driftscan.image.scan import scan
-from driftscan.image.source import Image
+from driftscan.image.source import Image, Taken
 from driftscan.model.inventory import Environment, Inventory
 from driftscan.rootfs import RootFS
 from driftscan.store import default_folder
@@ -53,6 +53,8 @@ def take_inventory(
     `with_contents` keeps the digests of all files that distributions list, `with_traces` adds how the layers were made.
     """
     with _named(image.reference):
+        if isinstance(image.access, Taken):
+            return _chosen(image.access.inventory, environment)
         layers = scan(image, inventory.wants, LIMITS, progress, layer_cache() if cache else None)
         rootfs = RootFS.merge(layers)
         ids = layer_ids(image.config)
@@ -67,6 +69,21 @@ def take_inventory(
             return found
         runs = found.environments[found.default] if found.default is not None else None
         return replace(found, traces=inventory.traces(rootfs, layers, ids, image.config, runs))
+
+
+def _chosen(found: Inventory, environment: str | None) -> Inventory:
+    """What was taken elsewhere, with that environment for the default."""
+    if environment is None:
+        return found
+    wanted = environment.rstrip("/") or "/"
+    for position, each in enumerate(found.environments):
+        if each.path == wanted:
+            asked = replace(each, chosen_because=f"{wanted} was asked for")
+            environments = (*found.environments[:position], asked, *found.environments[position + 1 :])
+            return replace(found, environments=environments, default=position)
+    known = ", ".join(each.path for each in found.environments)
+    hint = f"it holds {known}" if known else "it holds no Python environment at all"
+    raise ImageError(f"there is no Python environment at {wanted}", hint=hint)
 
 
 def layer_cache() -> LayerCache | None:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from driftscan.errors import NotFoundError, UnreachableError, UsageError
-from driftscan.image import directory, docker, docker_archive, environment, oci_layout, podman, registry
+from driftscan.image import directory, docker, docker_archive, environment, oci_layout, podman, registry, sbom
 from driftscan.image.history import layer_ids
 from driftscan.image.limits import Limits
 from driftscan.image.recognise import recognise
@@ -31,6 +31,7 @@ SOURCES: Mapping[str, Opener] = MappingProxyType(
         "oci": oci_layout.open_layout,
         "dir": directory.open_directory,
         "env": environment.open_environment,
+        "sbom": sbom.open_bill,
     }
 )
 _ON_LINE = frozenset({"registry"})

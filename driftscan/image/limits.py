@@ -17,6 +17,8 @@ class Limits:
 
     document: int = 4 * MIB
     """A manifest, an index or a configuration."""
+    bill: int = 32 * MIB
+    """A bill of materials."""
     layers: int = 256
     layer_size: int = 20 * GIB
     """One layer, inflated."""

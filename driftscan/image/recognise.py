@@ -25,7 +25,9 @@ def _recognise_file(path: Path, limits: Limits) -> str:
     with path.open("rb") as file:
         head = file.read(512)
     if head.lstrip().startswith(b"{"):
-        raise planned("inventory" if b"driftscan" in head else "sbom")
+        if b'"driftscan.inventory/' in head:
+            raise planned("inventory")
+        return "sbom"
     if is_compressed(head):
         return "docker-archive"
     try:

@@ -28,8 +28,8 @@ _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
-SCHEMES = ("docker", "podman", "registry", "docker-archive", "oci-archive", "oci", "dir", "env")
-PLANNED_SCHEMES = ("sbom", "inventory")
+SCHEMES = ("docker", "podman", "registry", "docker-archive", "oci-archive", "oci", "dir", "env", "sbom")
+PLANNED_SCHEMES = ("inventory",)
 
 
 class Target(NamedTuple):

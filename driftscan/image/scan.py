@@ -19,7 +19,7 @@ from driftscan.image.indexfile import StoredLayer
 from driftscan.image.layer import read_layer
 from driftscan.image.layercache import LayerCache
 from driftscan.image.limits import Limits
-from driftscan.image.source import Image, Indexed, RandomAccess, Sequential
+from driftscan.image.source import Image, Indexed, RandomAccess, Sequential, Taken
 from driftscan.model.image import LayerIndex, Wants
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -37,12 +37,14 @@ def scan(
     progress: Progress | None = None,
     cache: LayerCache | None = None,
 ) -> tuple[LayerIndex, ...]:
-    """Layer indexes in the order of the configuration's diff ids; a single one for a folder.
+    """Layer indexes in the order of the configuration's diff ids; a single one for a folder, none for what was taken.
 
     Layers that `cache` holds are neither opened nor read; it has to be one for the same `wants`. Raises ImageError
     where a blob is damaged or does not have the digest, size or diff id that was promised, and LimitError where a limit
     is passed.
     """
+    if isinstance(image.access, Taken):
+        return ()
     if isinstance(image.access, Indexed):
         return (image.access.index(wants),)
     diff_ids = image.config.diff_ids

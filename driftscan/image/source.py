@@ -5,7 +5,8 @@ A source knows how to get bytes; it does not know what a whiteout or a wheel is.
 - `RandomAccess`: each layer's blob can be opened by itself, several at once (files, registries); or
 - `Sequential`: the blobs come by in one stream, in an order of their own, and which is which may be known only at the
   end (what a daemon's `save` sends); or
-- `Indexed`: there are no blobs, the files are read from a folder directly.
+- `Indexed`: there are no blobs, the files are read from a folder directly; or
+- `Taken`: there are no files either, only what somebody has written down about them.
 
 `driftscan.image.scan` turns any of them into layer indexes, and does what they share: decompression, digests, limits.
 """
@@ -20,6 +21,7 @@ from typing import NamedTuple, Self, TypeAlias
 
 from driftscan.image.decompress import Stream
 from driftscan.model.image import ImageConfig, LayerIndex, Wants
+from driftscan.model.inventory import Inventory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +68,14 @@ class Indexed:
     index: Callable[[Wants], LayerIndex]
 
 
-Access: TypeAlias = RandomAccess | Sequential | Indexed
+@dataclass(frozen=True, slots=True, kw_only=False)
+class Taken:
+    """What somebody else has found in an image already; there is nothing to read."""
+
+    inventory: Inventory
+
+
+Access: TypeAlias = RandomAccess | Sequential | Indexed | Taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from driftscan.compare import Comparison
 from driftscan.finding import Severity
 from driftscan.model.image import LayerId
-from driftscan.model.inventory import Distribution, FileProblem, FileProblemKind
+from driftscan.model.inventory import Distribution, DistributionForm, FileProblem, FileProblemKind
 from driftscan.model.proof import DifferenceKind
 from driftscan.rules.rule import Check, Draft, Rule, is_foreign, listed
 
@@ -108,7 +108,7 @@ def _stranded(comparison: Comparison) -> Iterator[Draft]:
 def _no_record(comparison: Comparison) -> Iterator[Draft]:
     for row in comparison.rows:
         for found in row.installed:
-            if not found.has_record and not is_foreign(found):
+            if not found.has_record and not is_foreign(found) and found.form is not DistributionForm.LISTED:
                 yield Draft(
                     message=f"{found.name} {found.version} has no RECORD, so its files cannot be verified",
                     package=found.name,

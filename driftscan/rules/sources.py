@@ -127,7 +127,7 @@ def _build_difference(package: Package, found: CondaPackage) -> str | None:
     if strongest is not None and hashes[strongest] == there[strongest]:
         return None
     conda = package.conda
-    if conda is not None and conda.build != found.build:
+    if conda is not None and found.build and conda.build != found.build:
         return f"build {conda.build} is locked, {found.build} is installed"
     if strongest is not None:
         return f"{strongest} {hashes[strongest][:12]}… is locked, {str(there[strongest])[:12]}… is installed"
