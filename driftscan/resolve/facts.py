@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -96,8 +96,8 @@ class Facts:
 
         Raises PackageIndexError where an index does not have what an engine found, or cannot be asked.
         """
-        for future in self._ahead:
-            future.cancel()
+        # What is being asked for already is waited for, or it would be asked for twice.
+        wait([future for future in self._ahead if not future.cancel()])
         return list(self._pool.map(partial(self.one, target=target), packages))
 
     def releases_of(self, packages: Sequence[Package]) -> list[Release | PackageIndexError]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from driftscan.errors import LockError, PackageIndexError, ResolveError, UsageError
 from driftscan.index.address import origin_of, shown
+from driftscan.index.credentials import with_password
 from driftscan.index.settings import configured_indexes
 from driftscan.lock import parse
 from driftscan.lock.document import Document
@@ -427,7 +428,7 @@ def _indexes(inputs: Inputs, options: Options) -> Iterator[str]:
             origin_of(url)
         except PackageIndexError as error:
             raise UsageError(f"the index {error.message}", hint="an index is an http or https address") from error
-        yield _with_login(url, configured)
+        yield with_password(_with_login(url, configured))
 
 
 def _configured(options: Options, inputs: Inputs) -> tuple[str, ...]:

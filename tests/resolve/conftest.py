@@ -11,6 +11,9 @@ import pytest
 from driftscan.cli import run
 from tests.builders.indexes import PackageIndex, package_index
 
+ENGINES = pytest.mark.parametrize("engine", ["uv", "pip-tools"])
+UV_AT_FIRST = pytest.mark.parametrize("engine", ["uv", pytest.param("pip-tools", marks=pytest.mark.real)])
+"""pip-tools takes a second each time: what only repeats what other tests show of it runs with the slow ones."""
 Outcome = tuple[int, str, str]
 """Exit code, stdout and stderr; the address of the index is INDEX in both."""
 Lock = Callable[..., Outcome]

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.builders.indexes import PackageIndex, Served, metadata, sdist
-from tests.resolve.conftest import Lock
+from tests.resolve.conftest import ENGINES, UV_AT_FIRST, Lock
 
 PLACE = ("--python", "3.12.4", "--python-platform", "x86_64-manylinux_2_28")
-ENGINES = pytest.mark.parametrize("engine", ["uv", "pip-tools"])
 MARK = "it-was-run"
 
 
@@ -78,7 +77,7 @@ def other() -> PackageIndex:
 
 
 @ENGINES
-@pytest.mark.parametrize("name", ["requirements.in", "pyproject.toml"])
+@pytest.mark.parametrize("name", ["requirements.in", pytest.param("pyproject.toml", marks=pytest.mark.real)])
 def test_a_hostile_folder(
     offered: PackageIndex,
     other: PackageIndex,
@@ -109,7 +108,7 @@ def test_the_marks_work(other: PackageIndex, project: Path) -> None:
     assert (project / MARK).exists()
 
 
-@ENGINES
+@UV_AT_FIRST
 def test_a_source_distribution_is_not_run(index: PackageIndex, project: Path, lock: Lock, engine: str) -> None:
     """Its setup.py raises SystemExit; that the engine takes the older wheel shows that nobody tried."""
     index.release("click", "8.1")

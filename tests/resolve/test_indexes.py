@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.builders.indexes import PackageIndex, package_index
-from tests.resolve.conftest import Lock
+from tests.builders.indexes import Exchange, PackageIndex, Served, package_index
+from tests.resolve.conftest import ENGINES, UV_AT_FIRST, Lock
 
 PLACE = ("--python", "3.12.4", "--python-platform", "x86_64-manylinux_2_28")
-ENGINES = pytest.mark.parametrize("engine", ["uv", "pip-tools"])
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_the_first_index_that_has_a_project_decides_and_it_is_told(
     assert private.url not in (project / "requirements.txt").read_text()
 
 
-@ENGINES
+@UV_AT_FIRST
 def test_indexes_of_the_input_are_asked_and_kept_without_credentials(
     index: PackageIndex, private: PackageIndex, project: Path, lock: Lock, engine: str
 ) -> None:
@@ -57,13 +57,35 @@ def test_indexes_of_the_input_are_asked_and_kept_without_credentials(
     assert {asked.authorization for asked in index.asked} == {None}
 
 
-@ENGINES
+@UV_AT_FIRST
 def test_credentials_of_a_netrc_file(index: PackageIndex, project: Path, lock: Lock, engine: str) -> None:
     index.release("six", "1.16")
     (project.parent / ".netrc").write_text("machine 127.0.0.1 login me password secret\n")
     (project / "requirements.in").write_text("six\n")
     assert lock("requirements.in", *PLACE, "--engine", engine)[0] == 0
     assert {asked.authorization for asked in index.asked if asked.path == "/simple/six/"} >= {"Basic bWU6c2VjcmV0"}
+
+
+def test_a_password_of_the_keyring(
+    index: PackageIndex, project: Path, lock: Lock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked for the address, then for the host, as pip and uv do; the engine gets it with the address."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    log = tmp_path / "log"
+    host = index.url.removeprefix("http://")
+    (programs / "keyring").write_text(
+        f'#!/bin/sh\necho "$@" >> {log}\ntest "$2" = {host} && echo secret && exit 0\nexit 1\n'
+    )
+    (programs / "keyring").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    monkeypatch.setenv("PIP_INDEX_URL", index.simple.replace("://", "://me@"))
+    index.release("six", "1.16")
+    (project / "requirements.in").write_text("six\n")
+    assert lock("requirements.in", *PLACE)[0] == 0
+    assert log.read_text() == f"get {index.simple} me\nget {host} me\n"
+    assert {asked.authorization for asked in index.asked if asked.path == "/simple/six/"} == {"Basic bWU6c2VjcmV0"}
+    assert "secret" not in (project / "requirements.txt").read_text()
 
 
 def test_an_index_of_the_command_line_is_asked_alone(
@@ -79,16 +101,48 @@ def test_an_index_of_the_command_line_is_asked_alone(
 def test_what_was_read_of_an_index_is_remembered(index: PackageIndex, project: Path, lock: Lock) -> None:
     """Requirements of a file never change, and a page counts as long as its server says."""
     index.release("six", "1.16")
-    served = index.content["/simple/six/"]
-    index.content["/simple/six/"] = served._replace(headers=(("Cache-Control", "public, max-age=600"),))  # type: ignore[union-attr]
+    page = index.content["/simple/six/"]
+    assert isinstance(page, Served)
+    index.content["/simple/six/"] = page._replace(headers=(("Cache-Control", "public, max-age=600"),))
     (project / "requirements.in").write_text("six\n")
-    engine = ("--engine", "pip-tools")
-    lock("requirements.in", *PLACE, *engine)
-    ours = [asked for asked in index.asked if asked.accept is not None and asked.accept.endswith("text/html;q=0.01")]
+    lock("requirements.in", *PLACE)
+    both = {"/simple/six/": 2, "/files/six-1.16-py3-none-any.whl.metadata": 2}
+    assert {path: index.paths().count(path) for path in both} == both  # the engine's and ours
     index.asked.clear()
-    lock("requirements.in", *PLACE, "-U")
-    again = [asked.path for asked in index.asked]
-    assert ours
-    assert again.count("/simple/six/") <= 1  # uv's
     lock("requirements.in", *PLACE, "--check")
-    assert len(index.asked) == len(again)
+    assert index.asked == []
+    lock("requirements.in", *PLACE, "--check", "--no-cache")
+    assert index.paths() == ["/simple/six/"]
+
+
+def test_a_page_that_has_not_changed_is_not_sent_again(index: PackageIndex, project: Path, lock: Lock) -> None:
+    index.release("six", "1.16")
+    page = index.content["/simple/six/"]
+    assert isinstance(page, Served)
+    known = page._replace(headers=(("ETag", '"1"'),))
+    sent: list[int] = []
+
+    def answer(exchange: Exchange) -> None:
+        is_known = exchange.headers["If-None-Match"] == '"1"'
+        sent.append(304 if is_known else 200)
+        exchange.reply(Served(b"", status=304) if is_known else known)
+
+    index.content["/simple/six/"] = answer
+    (project / "requirements.in").write_text("six\n")
+    lock("requirements.in", *PLACE)
+    sent.clear()
+    assert lock("requirements.in", *PLACE, "--check")[0] == 0
+    assert sent == [304]
+
+
+def test_a_damaged_entry_of_the_cache_is_none(index: PackageIndex, project: Path, lock: Lock, own_cache: Path) -> None:
+    index.release("six", "1.16")
+    (project / "requirements.in").write_text("six\n")
+    lock("requirements.in", *PLACE)
+    entries = sorted(own_cache.glob("index/*/*"))
+    assert len(entries) == 2
+    for entry in entries:
+        entry.write_bytes(entry.read_bytes()[:-1] + b"!")
+    before = (project / "requirements.txt").read_bytes()
+    assert lock("requirements.in", *PLACE)[0] == 0
+    assert (project / "requirements.txt").read_bytes() == before

@@ -9,11 +9,10 @@ import pytest
 
 from tests.builders.indexes import PackageIndex, Served, metadata, sdist, wheel
 from tests.builders.wheels import wheel as real_wheel
-from tests.resolve.conftest import Lock
+from tests.resolve.conftest import ENGINES, UV_AT_FIRST, Lock
 
 PLACE = ("--python", "3.12.4", "--python-platform", "x86_64-manylinux_2_28")
 WORDS = "CPython 3.12.4 on manylinux_2_28_x86_64"
-ENGINES = pytest.mark.parametrize("engine", ["uv", "pip-tools"])
 
 
 def shop(index: PackageIndex) -> dict[str, str]:
@@ -72,7 +71,7 @@ def test_how_it_was_made_is_recorded(index: PackageIndex, project: Path, lock: L
     ]
 
 
-@ENGINES
+@UV_AT_FIRST
 def test_pins_are_kept_until_an_upgrade_is_asked_for(
     index: PackageIndex, project: Path, lock: Lock, engine: str
 ) -> None:
@@ -135,7 +134,7 @@ def test_all_platforms_at_once(index: PackageIndex, project: Path, lock: Lock) -
     assert "colorama==0.4 ; sys_platform == 'win32' \\\n" in body(project).replace('"', "'")
 
 
-@ENGINES
+@UV_AT_FIRST
 def test_a_project_with_extras_and_groups(index: PackageIndex, project: Path, lock: Lock, engine: str) -> None:
     shop(index)
     index.release("pytest", "8.0")
@@ -188,7 +187,7 @@ def test_a_pylock(index: PackageIndex, project: Path, lock: Lock) -> None:
     assert lock("requirements.in", *PLACE, "-o", "pylock.toml")[2] == f"2 packages locked in pylock.toml for {WORDS}\n"
 
 
-@ENGINES
+@UV_AT_FIRST
 def test_the_index_as_it_was(index: PackageIndex, project: Path, lock: Lock, engine: str) -> None:
     index.release("six", "1.16", entry={"upload-time": "2024-01-01T00:00:00Z"})
     index.release("six", "1.17", entry={"upload-time": "2024-06-01T00:00:00Z"})
@@ -227,7 +226,7 @@ def test_which_hashes(index: PackageIndex, project: Path, lock: Lock, hashes: st
     )
 
 
-@ENGINES
+@UV_AT_FIRST
 def test_a_wheel_by_its_address_and_one_in_the_project(
     index: PackageIndex, project: Path, lock: Lock, engine: str
 ) -> None:
@@ -243,7 +242,7 @@ def test_a_wheel_by_its_address_and_one_in_the_project(
     assert "./tool-2.0-py3-none-any.whl \\\n" in found
 
 
-@ENGINES
+@UV_AT_FIRST
 def test_files_in_a_folder(index: PackageIndex, project: Path, lock: Lock, engine: str) -> None:
     shop(index)
     (project / "wheels").mkdir()

@@ -245,10 +245,15 @@ def test_refused(
     assert sorted(path.name for path in project_folder.iterdir()) == sorted({*files, "locked.txt"})
 
 
-PIP_TOOLS = ("unsatisfiable", "misspelled", "sdist only, further down", "nowhere, further down")
-
-
-@pytest.mark.parametrize("name", PIP_TOOLS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "unsatisfiable",
+        pytest.param("misspelled", marks=pytest.mark.real),
+        pytest.param("sdist only, further down", marks=pytest.mark.real),
+        pytest.param("nowhere, further down", marks=pytest.mark.real),
+    ],
+)
 def test_refused_in_the_same_words_by_pip_tools(
     index: PackageIndex, project_folder: Path, lock: Lock, name: str
 ) -> None:
