@@ -8,7 +8,17 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from driftscan.errors import NotFoundError, UnreachableError, UsageError
-from driftscan.image import directory, docker, docker_archive, environment, oci_layout, podman, registry, sbom
+from driftscan.image import (
+    directory,
+    docker,
+    docker_archive,
+    environment,
+    inventory,
+    oci_layout,
+    podman,
+    registry,
+    sbom,
+)
 from driftscan.image.history import layer_ids
 from driftscan.image.limits import Limits
 from driftscan.image.recognise import recognise
@@ -32,6 +42,7 @@ SOURCES: Mapping[str, Opener] = MappingProxyType(
         "dir": directory.open_directory,
         "env": environment.open_environment,
         "sbom": sbom.open_bill,
+        "inventory": inventory.open_inventory,
     }
 )
 _ON_LINE = frozenset({"registry"})

@@ -18,7 +18,7 @@ class Limits:
     document: int = 4 * MIB
     """A manifest, an index or a configuration."""
     bill: int = 32 * MIB
-    """A bill of materials."""
+    """A bill of materials, or an inventory."""
     layers: int = 256
     layer_size: int = 20 * GIB
     """One layer, inflated."""

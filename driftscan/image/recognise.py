@@ -8,7 +8,6 @@ from driftscan.errors import DriftscanError, UsageError
 from driftscan.image.archive import index_members
 from driftscan.image.decompress import is_compressed
 from driftscan.image.limits import Limits
-from driftscan.image.references import planned
 
 _ROOT_FOLDERS = ("etc", "usr", "bin", "lib", "opt", "var")
 
@@ -25,9 +24,7 @@ def _recognise_file(path: Path, limits: Limits) -> str:
     with path.open("rb") as file:
         head = file.read(512)
     if head.lstrip().startswith(b"{"):
-        if b'"driftscan.inventory/' in head:
-            raise planned("inventory")
-        return "sbom"
+        return "inventory" if b'"driftscan.inventory/' in head else "sbom"
     if is_compressed(head):
         return "docker-archive"
     try:

@@ -28,8 +28,7 @@ _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
-SCHEMES = ("docker", "podman", "registry", "docker-archive", "oci-archive", "oci", "dir", "env", "sbom")
-PLANNED_SCHEMES = ("inventory",)
+SCHEMES = ("docker", "podman", "registry", "docker-archive", "oci-archive", "oci", "dir", "env", "sbom", "inventory")
 
 
 class Target(NamedTuple):
@@ -75,13 +74,11 @@ def registry_of(api_host: str) -> str | None:
 def parse_target(text: str) -> Target:
     """Split `SCHEME:REST`; a string without a known scheme is a bare reference.
 
-    Raises UsageError for an empty string or rest, and for a scheme that is planned but not there.
+    Raises UsageError for an empty string or rest.
     """
     if len(text) > _LONGEST or not text.isprintable():
         raise UsageError("the target is too long or holds control characters", where=f"{text[:60]!r}")
     scheme, colon, rest = text.partition(":")
-    if colon and scheme in PLANNED_SCHEMES:
-        raise planned(scheme)
     if not colon or scheme not in SCHEMES:
         if not text:
             raise UsageError("the target is empty", hint=f"give an image name, a path, or one of {_listed()}")
@@ -93,11 +90,6 @@ def parse_target(text: str) -> Target:
         hint = f"write {scheme}:{rest.lstrip('/')}"
         raise UsageError(f"the scheme {scheme}: takes an image name, not a URL", where=text, hint=hint)
     return Target(scheme, rest)
-
-
-def planned(scheme: str) -> UsageError:
-    """The error for a scheme that a later version will have."""
-    return UsageError(f"{scheme}: is not supported yet", hint=f"the schemes are {_listed()}")
 
 
 def _listed() -> str:

@@ -62,7 +62,7 @@ def test_documents_are_told_by_their_content(tmp_path: Path) -> None:
     (tmp_path / "bill").write_text('{"bomFormat": "CycloneDX", "specVersion": "1.6", "metadata": "driftscan"}')
     assert opened(str(tmp_path / "bill")) == "sbom"
     (tmp_path / "inventory").write_text('{"schema": "driftscan.inventory/1"}')
-    assert str(refused(str(tmp_path / "inventory"))) == "inventory: is not supported yet"
+    assert opened(str(tmp_path / "inventory")) == "inventory"
 
 
 def test_other_files_and_folders_are_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from driftscan.errors import DriftscanError, ImageError, UsageError
 from driftscan.image.references import SCHEMES, ImageName, Target, parse_image_name, parse_target
 
 DIGEST = "sha256:" + "a" * 64
-LISTED = "docker:, podman:, registry:, docker-archive:, oci-archive:, oci:, dir:, env:, sbom:"
+LISTED = "docker:, podman:, registry:, docker-archive:, oci-archive:, oci:, dir:, env:, sbom:, inventory:"
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,6 @@ def test_a_known_scheme_is_split_off(text: str, target: Target) -> None:
         ("docker:", "docker:: nothing stands behind docker:", "give a target such as docker:shop:1.4"),
         ("dir:", "dir:: nothing stands behind dir:", "give a target such as dir:PATH"),
         ("sbom:", "sbom:: nothing stands behind sbom:", "give a target such as sbom:PATH"),
-        ("inventory:a.json", "inventory: is not supported yet", f"the schemes are {LISTED}"),
         (
             "docker://registry.example/shop",
             "docker://registry.example/shop: the scheme docker: takes an image name, not a URL",
