@@ -93,7 +93,7 @@ def test_every_image_source_is_registered() -> None:
 
 def test_every_report_format_is_registered() -> None:
     tables = (
-        *(report.FORMATS, report.INVENTORY_FORMATS, graphs.GRAPH_FORMATS, graphs.WHY_FORMATS),
+        *(report.FORMATS, report.INVENTORY_FORMATS, graphs.GRAPH_FORMATS, graphs.WHY_FORMATS, graphs.DIFF_FORMATS),
         *(explanations.EXPLAIN_FORMATS, explanations.RULES_FORMATS),
         settings.SETTINGS_FORMATS,
     )

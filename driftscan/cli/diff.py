@@ -11,9 +11,7 @@ from driftscan.cli import output, progress
 from driftscan.cli.errors import CLEAN, DRIFT, INCOMPLETE
 from driftscan.cli.options import OutputOptions, marker_options, output_options, selection_options, target_options
 from driftscan.cli.scope import ScopeOptions, scope
-from driftscan.report import diff_json, diff_text
-
-FORMATS = {"text": diff_text.render, "json": diff_json.render}
+from driftscan.report.graphs import DIFF_FORMATS
 
 
 class _Options(ScopeOptions, OutputOptions):
@@ -26,7 +24,7 @@ class _Options(ScopeOptions, OutputOptions):
 @marker_options
 @selection_options
 @target_options
-@output_options(FORMATS)
+@output_options(DIFF_FORMATS)
 @click.pass_context
 def diff(context: click.Context, before: str, after: str, **options: Unpack[_Options]) -> None:
     """Show what is different between two images, two locks, or a lock and an image, and which layer did it.
@@ -43,6 +41,6 @@ def diff(context: click.Context, before: str, after: str, **options: Unpack[_Opt
     with progress.layers(after, quiet=options["quiet"]) as watch:
         found = differing.diff(before, after, scope(options), progress=watch)
     for name, path in options["output"]:
-        output.save(FORMATS[name](found, output.file_view(verbose=options["verbose"])), path)
-    output.show(FORMATS[options["format"]](found, output.view(verbose=options["verbose"])))
+        output.save(DIFF_FORMATS[name](found, output.file_view(verbose=options["verbose"])), path)
+    output.show(DIFF_FORMATS[options["format"]](found, output.view(verbose=options["verbose"])))
     context.exit(DRIFT if found.changes else INCOMPLETE if found.unchecked else CLEAN)

@@ -175,7 +175,7 @@ def test_what_could_not_be_compared(folder: Path, capsys: pytest.CaptureFixture[
     ]
     image(folder / "shop.tar", two, Entrypoint=["/bin/true"])
     text = said(capsys, "shop.tar", "shop.tar", code=3)
-    why = "not compared shop.tar: Python packages: nothing says which of its environments is meant; "
+    why = "shop.tar: Python packages: nothing says which of its environments is meant; "
     assert why in " ".join(text.split())
 
 
