@@ -28,7 +28,7 @@ from driftscan.model.lock import Lock, OriginKind, Request
 from driftscan.model.target import Target
 from driftscan.model.traces import FoundLock
 from driftscan.practices import base, fixes
-from driftscan.practices.actions import of_stage
+from driftscan.practices.actions import of_steps
 from driftscan.practices.fixes import Fixed
 from driftscan.practices.installs import installs
 from driftscan.reading import read_document
@@ -233,8 +233,8 @@ def context_locks(dockerfile: Dockerfile, context: str | None) -> Mapping[str, L
 
 
 def _named_locks(dockerfile: Dockerfile) -> Iterator[str]:
-    for actions in (of_stage(dockerfile, stage) for stage in dockerfile.stages):
-        for action in actions:
+    for stage in dockerfile.stages:
+        for _, action in of_steps(dockerfile.path, stage):
             for _, install in installs(action.commands, action.values):
                 yield from install.locks
 

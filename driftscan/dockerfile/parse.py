@@ -16,6 +16,8 @@ from driftscan.errors import DockerfileError
 
 MAX_BYTES = 4 << 20
 MAX_STAGES = 1000
+MAX_VARIABLES = 500
+"""Of one stage."""
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
 _PLATFORM_ARGUMENTS = tuple(
     f"{role}{part}" for role in ("BUILD", "TARGET") for part in ("PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT")
@@ -152,7 +154,9 @@ class _Builder:
             scope.set({name.text: None if value.unknown else value.text for name, value in pairs if not name.unknown})
         elif instruction.keyword == "ARG":
             scope.declare(self._declared(instruction, values, self._global))
-        elif instruction.keyword == "SHELL":
+        if len(scope.values) > MAX_VARIABLES:
+            raise self._error(f"the stage has more than {MAX_VARIABLES} variables", instruction)
+        if instruction.keyword == "SHELL":
             if not instruction.is_json or not instruction.arguments:
                 raise self._error("SHELL: it must be an array in JSON form", instruction)
             scope.shell = instruction.arguments

@@ -9,6 +9,7 @@ from driftscan.compare import Comparison
 from driftscan.finding import Evidence, Outcome, Practice
 from driftscan.model.lock import Unchecked
 from driftscan.practices import base, execution, hardware, locked, order, ospackages
+from driftscan.practices.once import once
 from driftscan.practices.statements import Statement
 
 Judge: TypeAlias = Callable[[Comparison], Iterator[Statement]]
@@ -35,12 +36,11 @@ PRACTICES = (
 
 def failures(comparison: Comparison, rule: str) -> Iterator[Statement]:
     """What `rule` finds."""
-    kind = next(each for each in PRACTICES if rule in each.rules)
-    for statement in kind.judge(comparison):
-        if statement.rule == rule and statement.outcome is Outcome.FAIL:
-            yield statement
+    for group in judged(comparison).values():
+        yield from (each for each in group if each.rule == rule and each.outcome is Outcome.FAIL)
 
 
+@once(2)
 def judged(comparison: Comparison) -> dict[int, tuple[Statement, ...]]:
     """All that is said of each practice, by its number."""
     return {kind.number: tuple(dict.fromkeys(kind.judge(comparison))) for kind in PRACTICES}

@@ -10,6 +10,7 @@ from driftscan.dockerfile.model import Dockerfile, Instruction, Stage, Step
 from driftscan.dockerfile.shell import Script, SimpleCommand, Word, read_script
 from driftscan.finding import Location
 from driftscan.model.image import LayerId
+from driftscan.practices.once import once
 from driftscan.practices.statements import Grade
 
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh"})
@@ -66,7 +67,7 @@ def _action(path: str, step: Step) -> Action | None:
         return None
     place = Location(path=path, line=instruction.line)
     if instruction.keyword == "RUN":
-        script = script_of(instruction, step.environment, step.shell)
+        script = _script(step)
         return Action(
             keyword="RUN",
             text=flat(instruction),
@@ -88,6 +89,11 @@ def _action(path: str, step: Step) -> Action | None:
         origin=instruction.flag("from"),
         values=step.environment,
     )
+
+
+@once(1 << 14)
+def _script(step: Step) -> Script:
+    return script_of(step.instruction, step.environment, step.shell)
 
 
 def flat(instruction: Instruction) -> str:

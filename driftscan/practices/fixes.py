@@ -25,8 +25,12 @@ from driftscan.practices.installs import Source, installs
 _INSTALL = re.compile(r"\b(?:apt-get|apt)((?:[ \t]+|\\\r?\n[ \t]*)-\S+)*(?:[ \t]+|\\\r?\n[ \t]*)install\b")
 _APK_ADD = re.compile(r"\bapk((?:[ \t]+|\\\r?\n[ \t]*)-\S+)*(?:[ \t]+|\\\r?\n[ \t]*)add\b")
 _PIP_INSTALL = re.compile(r"\bpip[\d.]*((?:[ \t]+|\\\r?\n[ \t]*)-\S+)*(?:[ \t]+|\\\r?\n[ \t]*)install\b")
-_PASSES = 3
-"""How often each kind of change is looked for: one for each package manager that an instruction may use."""
+_ALONE = 20
+"""Changes of one kind that are tried on their own, where all of them together cannot be made."""
+_PASSES = 10
+"""How often each kind of change is looked for, until nothing changes."""
+_COMMENT = re.compile(r"(?:^|[\s;&|()])#")
+"""What may begin a comment of the shell, which goes on to the end of the joined lines."""
 _NOT_A_PROGRAM = frozenset({"cd", "exec", "export", "set", ".", "source", "eval", "ulimit", "umask", "trap", "wait"})
 
 
@@ -62,14 +66,15 @@ def fixed(comparison: Comparison, build_arguments: Mapping[str, str]) -> Fixed:
         return Fixed(path="", before="", text="")
     changes: list[str] = []
     current = original
-    for fixer in (each for each in _FIXERS for _ in range(_PASSES)):
-        # From the end, so that the lines in front keep their numbers; a second edit of one instruction waits.
-        edits = {edit.first: edit for edit in fixer(_with(comparison, current), current)}
-        for _, edit in sorted(edits.items(), reverse=True):
-            tried = _tried(current, edit, build_arguments)
-            if tried is not None:
-                current = tried
-                changes.append(edit.what)
+    for fixer in _FIXERS:
+        for _ in range(_PASSES):
+            # A second edit of one instruction waits for the next pass.
+            edits = list({edit.first: edit for edit in fixer(_with(comparison, current), current)}.values())
+            accepted = _accepted(current, edits, build_arguments)
+            if accepted is None:
+                break
+            current, done = accepted
+            changes += [edit.what for edit in done]
     return Fixed(
         path=original.path,
         before=original.text,
@@ -77,6 +82,17 @@ def fixed(comparison: Comparison, build_arguments: Mapping[str, str]) -> Fixed:
         changes=tuple(dict.fromkeys(changes)),
         proposals=tuple(_proposals(_with(comparison, current))),
     )
+
+
+def _accepted(
+    dockerfile: Dockerfile, edits: list[Edit], build_arguments: Mapping[str, str]
+) -> tuple[Dockerfile, list[Edit]] | None:
+    """The Dockerfile after all edits, or after the first that can be made; None where none can."""
+    for group in [edits, *([edit] for edit in edits[:_ALONE])] if len(edits) > 1 else [edits]:
+        tried = _tried(dockerfile, group, build_arguments) if group else None
+        if tried is not None:
+            return tried, group
+    return None
 
 
 def diff(fix: Fixed) -> str:
@@ -92,21 +108,24 @@ def _with(comparison: Comparison, dockerfile: Dockerfile) -> Comparison:
     return replace(comparison, build=replace(comparison.build, dockerfile=dockerfile))
 
 
-def _tried(dockerfile: Dockerfile, edit: Edit, build_arguments: Mapping[str, str]) -> Dockerfile | None:
-    """The Dockerfile after the edit; None where it cannot be read then, or where other instructions changed as well."""
+def _tried(dockerfile: Dockerfile, edits: list[Edit], build_arguments: Mapping[str, str]) -> Dockerfile | None:
+    """The Dockerfile after the edits; None where it cannot be read then, or where other instructions changed too."""
     lines = dockerfile.text.splitlines(keepends=True)
     end = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
-    if edit.first > len(lines) and lines and not lines[-1].endswith("\n"):
+    if lines and not lines[-1].endswith("\n") and any(edit.first > len(lines) for edit in edits):
         lines[-1] += end
-    new = "".join(f"{line}{end}" for line in edit.text.splitlines())
-    text = "".join([*lines[: edit.first - 1], new, *lines[edit.last :]])
+    # From the end, so that the lines in front keep their numbers.
+    for edit in sorted(edits, reverse=True):
+        lines[edit.first - 1 : edit.last] = [f"{line}{end}" for line in edit.text.splitlines()]
     try:
-        found = parse(text.encode("utf-8", "surrogateescape"), dockerfile.path, build_arguments)
+        text = "".join(lines).encode("utf-8", "surrogateescape")
+        found = parse(text, dockerfile.path, build_arguments)
     except DockerfileError:
         return None
-    untouched = [each.text for each in dockerfile.instructions if not edit.first <= each.line <= edit.last]
+    replaced = {edit.first for edit in edits if edit.first <= edit.last}
+    untouched = [each.text for each in dockerfile.instructions if each.line not in replaced]
     left = [each.text for each in found.instructions]
-    expected = len(dockerfile.instructions) + (edit.last < edit.first)
+    expected = len(dockerfile.instructions) + sum(edit.last < edit.first for edit in edits)
     return found if len(left) == expected and _is_subsequence(untouched, left) else None
 
 
@@ -198,7 +217,8 @@ def _cleaning(_comparison: Comparison, dockerfile: Dockerfile) -> Iterator[Edit]
 def _appended(instruction: Instruction, source: str, command: str, what: str) -> Iterator[Edit]:
     """The instruction with a further command at its end, unless something there would swallow it."""
     last = source.rstrip()
-    if "#" not in last.rpartition("\n")[2] and not last.endswith(("\\", "&", ";", "|", ")", "}", "fi", "done", "esac")):
+    swallows = last.endswith(("\\", "&", ";", "|", ")", "}", "fi", "done", "esac")) or "#" in last.rpartition("\n")[2]
+    if not swallows and _COMMENT.search(instruction.text) is None:
         yield _edit(instruction, f"{last} \\\n    && {command}", what)
 
 

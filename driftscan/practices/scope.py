@@ -11,6 +11,7 @@ from driftscan.model.inventory import Inventory
 from driftscan.model.traces import Traces
 from driftscan.practices import actions
 from driftscan.practices.actions import Action
+from driftscan.practices.once import once
 
 
 def image(comparison: Comparison) -> Inventory | None:
@@ -44,6 +45,7 @@ def used_stages(dockerfile: Dockerfile) -> tuple[Stage, ...]:
     return tuple(stage for stage in dockerfile.stages if stage.index in wanted)
 
 
+@once(2)
 def shipped(comparison: Comparison) -> tuple[Action, ...]:
     """Actions whose layers are in the image: the final stage's and those of the stages that it continues."""
     dockerfile = comparison.build.dockerfile
@@ -52,6 +54,7 @@ def shipped(comparison: Comparison) -> tuple[Action, ...]:
     return history(comparison)
 
 
+@once(2)
 def stages(comparison: Comparison) -> tuple[tuple[Action, ...], ...]:
     """The actions of each stage that is used; of an image those of its history."""
     dockerfile = comparison.build.dockerfile
@@ -64,6 +67,7 @@ def stages(comparison: Comparison) -> tuple[tuple[Action, ...], ...]:
     return tuple(actions.of_stage(dockerfile, stage) for stage in used if stage.index not in continued)
 
 
+@once(2)
 def history(comparison: Comparison) -> tuple[Action, ...]:
     """Actions of the image's own layers, as far as its own can be told from its base's; all of them otherwise."""
     inventory = image(comparison)
