@@ -52,17 +52,27 @@ class Releases:
     """The indexes of one lock, in the order in which they are asked; the first that has a project decides about it.
 
     What `links` list, which are places as `--find-links` names them, counts as if each index had it. `cache` remembers
-    from run to run.
+    from run to run; with `asks_again`, no page of it counts before the index was asked whether it is still that.
     Threads may share it; what two of them ask for at the same time may be asked twice.
     """
 
     def __init__(
-        self, web: Web, indexes: Sequence[str], links: Sequence[str] = (), cache: PageCache | None = None
+        self,
+        web: Web,
+        indexes: Sequence[str],
+        links: Sequence[str] = (),
+        cache: PageCache | None = None,
+        *,
+        asks_again: bool = False,
     ) -> None:
         self._web = web
         self._cache = cache
+        self._asks_again = asks_again
         self._indexes = tuple(indexes)
         self._links = tuple(links)
+        self._recalled: set[tuple[str, NormalizedName]] = set()
+        """Pages that were taken from the cache unasked."""
+        self._reasked: set[tuple[str, NormalizedName]] = set()
         self._linked: dict[str, tuple[File, ...] | PackageIndexError] = {}
         self._pages: dict[tuple[str, NormalizedName], Mapping[Version, Release] | PackageIndexError | None] = {}
         self._pinned: dict[tuple[NormalizedName, str, frozenset[Hash]], Release | PackageIndexError] = {}
@@ -110,10 +120,19 @@ class Releases:
 
         Raises PackageIndexError where there is none.
         """
-        found = self.project(name).get(version)
+        found = self.project(name).get(version) or self._reloaded(name).get(version)
         if found is None:
             raise PackageIndexError(f"there is no release {version} of {name}", where=self._place(name))
         return found
+
+    def _reloaded(self, name: NormalizedName) -> Mapping[Version, Release]:
+        """The project as the index has it now: what is remembered from another run can be older than the release."""
+        for index in self._indexes:
+            if (index, name) in self._recalled:
+                self._recalled.discard((index, name))
+                self._reasked.add((index, name))
+                self._pages.pop((index, name), None)
+        return self.project(name)
 
     def holders(self, name: NormalizedName) -> tuple[str, ...]:
         """The indexes that have a project, as they were named; the first of them decides about it."""
@@ -170,7 +189,8 @@ class Releases:
         url = f"{index.rstrip('/')}/{name}/"
         key = split_login(url)[0]
         known = self._cache.page(key, name) if self._cache is not None else None
-        if known is not None and known.is_fresh:
+        if known is not None and known.is_fresh and not self._asks_again and (index, name) not in self._reasked:
+            self._recalled.add((index, name))
             return known.project
         condition = {"If-None-Match": known.etag} if known is not None and known.etag else {}
         answer = self._web.get(url, {"Accept": ACCEPT, **condition}, self._web.limits.page)

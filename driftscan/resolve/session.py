@@ -117,7 +117,7 @@ class Task:
             allow_builds=self.options.allow_builds,
         )
 
-    def facts(self) -> Facts:
+    def facts(self, *, asks_again: bool = False) -> Facts:
         from driftscan.index.pagecache import PageCache
         from driftscan.index.releases import Releases
         from driftscan.index.transport import Web
@@ -131,7 +131,9 @@ class Task:
         cutoff = datetime.fromisoformat(self.cutoff) if self.cutoff is not None else None
         folder = default_folder() if self.options.cache else None
         cache = PageCache(folder) if folder is not None else None
-        return Facts(web, Releases(web, self.indexes, self.folders, cache), cutoff=cutoff, cache=cache)
+        return Facts(
+            web, Releases(web, self.indexes, self.folders, cache, asks_again=asks_again), cutoff=cutoff, cache=cache
+        )
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -285,7 +287,7 @@ def _asked(task: Task, old: Lock, first: Step) -> Iterator[Step]:
         )
         yield Step("audit", State.SKIPPED, ("not done: it needs the index",))
         return
-    with task.facts() as facts:
+    with task.facts(asks_again=True) as facts:
         if is_known:
             yield Step("resolve", State.SKIPPED, ("not needed: the lock was made from these inputs",))
         else:

@@ -101,18 +101,17 @@ def test_an_index_of_the_command_line_is_asked_alone(
 def test_what_was_read_of_an_index_is_remembered(index: PackageIndex, project: Path, lock: Lock) -> None:
     """Requirements of a file never change, and a page counts as long as its server says."""
     index.release("six", "1.16")
-    page = index.content["/simple/six/"]
-    assert isinstance(page, Served)
-    index.content["/simple/six/"] = page._replace(headers=(("Cache-Control", "public, max-age=600"),))
+    keep(index, "six")
     (project / "requirements.in").write_text("six\n")
     lock("requirements.in", *PLACE)
     both = {"/simple/six/": 2, "/files/six-1.16-py3-none-any.whl.metadata": 2}
     assert {path: index.paths().count(path) for path in both} == both  # the engine's and ours
     index.asked.clear()
+    assert lock("requirements.in", *PLACE)[0] == 0
+    assert [asked.path for asked in index.asked if asked.accept != "*/*"] == []  # which is uv's for metadata
+    index.asked.clear()
     lock("requirements.in", *PLACE, "--check")
-    assert index.asked == []
-    lock("requirements.in", *PLACE, "--check", "--no-cache")
-    assert index.paths() == ["/simple/six/"]
+    assert index.paths() == ["/simple/six/"]  # an audit asks
 
 
 def test_a_page_that_has_not_changed_is_not_sent_again(index: PackageIndex, project: Path, lock: Lock) -> None:
@@ -133,6 +132,27 @@ def test_a_page_that_has_not_changed_is_not_sent_again(index: PackageIndex, proj
     sent.clear()
     assert lock("requirements.in", *PLACE, "--check")[0] == 0
     assert sent == [304]
+
+
+def keep(index: PackageIndex, name: str) -> None:
+    """Serve a page that counts for ten minutes."""
+    page = index.content[f"/simple/{name}/"]
+    assert isinstance(page, Served)
+    index.content[f"/simple/{name}/"] = page._replace(headers=(("Cache-Control", "public, max-age=600"),))
+
+
+def test_a_release_that_is_newer_than_what_is_remembered(
+    index: PackageIndex, project: Path, lock: Lock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine has a cache of its own, and may know better."""
+    index.release("six", "1.16")
+    keep(index, "six")
+    (project / "requirements.in").write_text("six\n")
+    lock("requirements.in", *PLACE)
+    index.release("six", "1.17")
+    keep(index, "six")
+    monkeypatch.setenv("UV_CACHE_DIR", str(project.parent / "uv"))
+    assert lock("requirements.in", *PLACE, "--upgrade")[2].splitlines()[0] == "~ six 1.16 -> 1.17"
 
 
 def test_a_damaged_entry_of_the_cache_is_none(index: PackageIndex, project: Path, lock: Lock, own_cache: Path) -> None:
