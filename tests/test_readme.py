@@ -18,7 +18,7 @@ COMMANDS = [shlex.split(line) for line in README.splitlines() if re.match(r"drif
 def test_the_first_two_commands_are_the_setup_and_the_tests() -> None:
     setup, tests = (line[2:] for line in README.splitlines() if line.startswith("$ "))
     assert setup.startswith("python3 -m venv .venv && .venv/bin/pip install ")
-    assert tests == ".venv/bin/python -m pytest --quiet"
+    assert tests == ".venv/bin/python -m pytest --quiet --numprocesses auto --dist loadgroup"
 
 
 def test_the_report_shown_is_that_of_the_sample() -> None:
