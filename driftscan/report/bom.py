@@ -1,9 +1,10 @@
 """An image's inventory as a CycloneDX 1.6 document (cyclonedx.org/docs/1.6/json), with or without a comparison.
 
 Components are what is installed: Python distributions and conda packages of all environments, their interpreters, and
-packages of the operating system. What the lock says of a distribution and how it drifted stands in its properties, whose names begin
-with `driftscan:`; of what is locked and not installed the document itself has a property, since the image does not
-hold it. The same image and lock give the same bytes: there is no time in it, and its serial number is of its content.
+packages of the operating system. What the lock says of a distribution and how it drifted stands in its properties,
+whose names begin with `driftscan:`; of what is locked and not installed the document itself has a property, since the
+image does not hold it. The same image and lock give the same bytes: there is no time in it, and its serial number is
+of its content.
 """
 
 from __future__ import annotations
