@@ -57,9 +57,9 @@ def compare(context: click.Context, arguments: tuple[str, ...], **options: Unpac
     """Compare locks with an image: what is missing, what is too much, what differs, and which layer did it.
 
     Several LOCKs are taken as one. TARGET is an image (shop:1.4, or docker:, podman:, registry:), an archive
-    (shop.tar, or docker-archive:, oci-archive:), an OCI layout (oci:), an unpacked root filesystem (dir:) or a Python
-    environment on this machine (env:.venv). Without arguments, every pair of locks and image in the configuration is
-    compared.
+    (shop.tar, or docker-archive:, oci-archive:), an OCI layout (oci:), an unpacked root filesystem (dir:), a Python
+    environment on this machine (env:.venv), or what was written of an image, a bill of materials (sbom:) or an
+    inventory (inventory:). Without arguments, every pair of locks and image in the configuration is compared.
 
     \b
     driftscan compare uv.lock shop:1.4
