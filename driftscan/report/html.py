@@ -95,7 +95,9 @@ def _filters(findings: Sequence[Finding]) -> str:
 
 def _choice(name: str, everything: str, options: Iterable[tuple[str, str]]) -> str:
     shown = "".join(f'<option value="{value}">{_text(text)}</option>' for value, text in options)
-    return f'<select name="{name}" aria-label="{everything}"><option value="">{everything}</option>{shown}</select>'
+    hidden = "" if shown else " hidden"
+    first = f'<option value="">{everything}</option>'
+    return f'<select name="{name}" aria-label="{everything}"{hidden}>{first}{shown}</select>'
 
 
 def _layer_title(layer: LayerId) -> str:
@@ -124,7 +126,7 @@ def _facts(finding: Finding, mark: str) -> Iterator[tuple[str, str]]:
     if finding.suppression is not None:
         yield "suppressed", " · ".join(excuse(finding.suppression))
     if stands := place(finding):
-        yield "in the lock", stands
+        yield "stands at", stands
     if finding.path:
         yield "in the image", finding.path
     if finding.layer:
