@@ -42,6 +42,7 @@ class _Options(MarkerOptions, TargetOptions):
     hashes: str
     index_url: tuple[str, ...]
     extra_index_url: tuple[str, ...]
+    index_config: str | None
     find_links: tuple[str, ...]
     no_index: bool
     quiet: bool
@@ -68,6 +69,7 @@ class _Options(MarkerOptions, TargetOptions):
 @click.option("--hashes", type=click.Choice(_HASHES), default="all", show_default=True, help="Of which files.")
 @click.option("--index-url", multiple=True, metavar="URL", help="Ask this index. [default: pip's or uv's] Repeatable.")
 @click.option("--extra-index-url", multiple=True, metavar="URL", help="Ask this index first. Repeatable.")
+@click.option("--index-config", metavar="FILE", help="Ask the indexes of this uv.toml, pyproject.toml or pip.conf.")
 @click.option("--find-links", multiple=True, metavar="PLACE", help="Files in this folder or page too. Repeatable.")
 @click.option("--no-index", is_flag=True, help="Ask no index.")
 @target_options
@@ -167,6 +169,7 @@ def _settings(paths: tuple[str, ...], options: _Options) -> session.Options:
         hashes=options["hashes"],
         index_urls=options["index_url"],
         extra_index_urls=options["extra_index_url"],
+        index_config=options["index_config"],
         find_links=options["find_links"],
         no_index=options["no_index"],
         offline=options["offline"],

@@ -10,9 +10,11 @@ from __future__ import annotations
 import configparser
 import os
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from driftscan.errors import UsageError
 
@@ -29,6 +31,52 @@ def configured_indexes() -> tuple[str, ...]:
     after = environment.get("PIP_EXTRA_INDEX_URL") or files.get("extra-index-url", "")
     urls = [*before, _unnamed(main or _known_to_pip()), *after.split()]
     return tuple(dict.fromkeys(url.strip() for url in urls))
+
+
+def indexes_in(path: str) -> tuple[str, ...]:
+    """The URLs that a `uv.toml`, a `pyproject.toml` with `[tool.uv]`, or a `pip.conf` names, in the order in which they
+    are asked: further ones before the main one, as uv has it.
+
+    Raises UsageError where the file cannot be read, or names none.
+    """
+    try:
+        text = Path(path).read_bytes()[: _LARGEST + 1].decode("utf-8")
+        found = _in_toml(text) if path.endswith(".toml") else _in_ini(text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, configparser.Error) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise UsageError(f"it cannot be read: {reason}", where=path) from error
+    if not found:
+        raise UsageError("it names no package index", where=path)
+    return tuple(dict.fromkeys(found))
+
+
+def _in_ini(text: str) -> list[str]:
+    parser = configparser.RawConfigParser()
+    parser.read_string(text)
+    options = dict(parser.items("global")) if parser.has_section("global") else {}
+    found = {name.replace("_", "-"): value for name, value in options.items()}
+    return [*found.get("extra-index-url", "").split(), *found.get("index-url", "").split()]
+
+
+def _in_toml(text: str) -> list[str]:
+    """uv's settings; those of `[pip]` win over the others. Tables of `[[index]]` can say which is the main one."""
+    document = tomllib.loads(text)
+    own = _table(_table(document, "tool"), "uv") if "tool" in document else document
+    settings = {**own, **_table(own, "pip")}
+    tables = [table for table in _list(settings, "index") if isinstance(table, dict) and table.get("url")]
+    main = [table["url"] for table in tables if table.get("default") is True] or [settings.get("index-url")]
+    further = [table["url"] for table in tables if not table.get("default") and not table.get("explicit")]
+    return [url for url in (*further, *_list(settings, "extra-index-url"), *main) if isinstance(url, str)]
+
+
+def _table(values: Mapping[str, Any], key: str) -> dict[str, Any]:
+    found = values.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _list(values: Mapping[str, Any], key: str) -> list[Any]:
+    found = values.get(key)
+    return found if isinstance(found, list) else []
 
 
 def _several(environment: Mapping[str, str], name: str) -> Iterator[str]:

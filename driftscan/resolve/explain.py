@@ -71,8 +71,9 @@ class Explainer:
             self.facts.releases.project(wanted.name)
         except PackageIndexError as error:
             if error.message.startswith("there is no project"):
+                place = f" on {error.where}" if error.where else ", and no index is asked"
                 return ResolveError(
-                    f"{error.message} on {error.where}", where=wanted.where, hint="check its spelling, and the index"
+                    f"{error.message}{place}", where=wanted.where, hint="check its spelling, and the index"
                 )
             return ResolveError(f"{wanted.name} cannot be looked up: {error}", where=wanted.where)
         return None

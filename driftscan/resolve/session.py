@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from driftscan.errors import LockError, PackageIndexError, ResolveError, UsageError
 from driftscan.index.address import origin_of, shown
 from driftscan.index.credentials import with_password
-from driftscan.index.settings import configured_indexes
+from driftscan.index.settings import configured_indexes, indexes_in
 from driftscan.lock import parse
 from driftscan.lock.document import Document
 from driftscan.lock.requirements_sources import Located
@@ -64,6 +64,7 @@ class Options:
     hashes: str = "all"
     index_urls: tuple[str, ...] = ()
     extra_index_urls: tuple[str, ...] = ()
+    index_config: str | None = None
     find_links: tuple[str, ...] = ()
     no_index: bool = False
     offline: bool = False
@@ -419,8 +420,13 @@ def _indexes(inputs: Inputs, options: Options) -> Iterator[str]:
     """
     if (options.no_index or inputs.no_index) and not options.index_urls:
         return
-    configured = _configured(options, inputs)
-    main = options.index_urls or _main_last(inputs.indexes, configured) or configured
+    configured = indexes_in(options.index_config) if options.index_config else _configured(options, inputs)
+    main = (
+        options.index_urls
+        or (options.index_config and configured)
+        or _main_last(inputs.indexes, configured)
+        or configured
+    )
     seen: set[str] = set()
     for url in (*options.extra_index_urls, *main):
         if url.rstrip("/") in seen:

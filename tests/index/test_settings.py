@@ -9,7 +9,7 @@ import pytest
 
 from driftscan.errors import UsageError
 from driftscan.index import settings
-from driftscan.index.settings import configured_indexes
+from driftscan.index.settings import configured_indexes, indexes_in
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +81,54 @@ def test_files_that_say_nothing(nobodys_home: Path, monkeypatch: pytest.MonkeyPa
     path.write_bytes(content)
     monkeypatch.setattr(settings, "_pip_places", lambda _: [path])
     assert configured_indexes() == ("https://index.example/simple",)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        (
+            "pip.conf",
+            "[global]\nindex_url = https://a.example/simple\nextra-index-url =\n  https://b.example\n  https://c.example\n",
+            ("https://b.example", "https://c.example", "https://a.example/simple"),
+        ),
+        (
+            "uv.toml",
+            'index-url = "https://a.example"\nextra-index-url = ["https://b.example"]\n',
+            ("https://b.example", "https://a.example"),
+        ),
+        (
+            "pyproject.toml",
+            (
+                '[project]\nname = "shop"\n[[tool.uv.index]]\nurl = "https://a.example"\ndefault = true\n'
+                '[[tool.uv.index]]\nname = "b"\nurl = "https://b.example"\n'
+                '[[tool.uv.index]]\nurl = "https://c.example"\nexplicit = true\n'
+            ),
+            ("https://b.example", "https://a.example"),
+        ),
+        ("uv.toml", '[pip]\nindex-url = "https://a.example"\n', ("https://a.example",)),
+    ],
+)
+def test_indexes_of_a_file_that_was_named(tmp_path: Path, name: str, text: str, found: tuple[str, ...]) -> None:
+    (tmp_path / name).write_text(text)
+    assert indexes_in(str(tmp_path / name)) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("uv.toml", "[pip]\n", "it names no package index"),
+        (
+            "uv.toml",
+            "[pip\n",
+            "it cannot be read: Expected ']' at the end of a table declaration (at line 1, column 5)",
+        ),
+        ("pip.conf", "index-url = x\n", "it cannot be read: File contains no section headers."),
+        ("gone.toml", None, "it cannot be read: No such file or directory"),
+    ],
+)
+def test_a_file_that_names_no_index(tmp_path: Path, name: str, text: str | None, reason: str) -> None:
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(UsageError) as caught:
+        indexes_in(str(tmp_path / name))
+    assert str(caught.value) == f"{tmp_path / name}: {reason}"

@@ -166,3 +166,23 @@ def test_a_damaged_entry_of_the_cache_is_none(index: PackageIndex, project: Path
     before = (project / "requirements.txt").read_bytes()
     assert lock("requirements.in", *PLACE)[0] == 0
     assert (project / "requirements.txt").read_bytes() == before
+
+
+def test_the_settings_of_a_folder_count_when_they_are_asked_for(
+    index: PackageIndex, private: PackageIndex, project: Path, lock: Lock
+) -> None:
+    private.release("six", "1.0")
+    index.release("six", "1.16")
+    (project / "requirements.in").write_text("six\n")
+    (project / "uv.toml").write_text(f'index-url = "{private.simple}"\n')
+    assert (lock("requirements.in", *PLACE)[0], pins(project)) == (0, ["six==1.16"])
+    assert lock("requirements.in", *PLACE, "-U", "--index-config", "uv.toml")[0] == 0
+    assert pins(project) == ["six==1.0"]
+
+
+def test_no_index_at_all(index: PackageIndex, project: Path, lock: Lock) -> None:
+    (project / "requirements.in").write_text("--no-index\nsix\n")
+    assert lock("requirements.in", *PLACE)[2].splitlines()[0] == (
+        "driftscan: error: requirements.in:2: there is no project six, and no index is asked"
+    )
+    assert index.asked == []
