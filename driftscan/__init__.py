@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING
 from driftscan._version import __version__
 
 if TYPE_CHECKING:
-    from driftscan.api import Proving, adopt, check, compare, convert, inspect, open_target, read_lock
+    from driftscan.api import (
+        Proving,
+        adopt,
+        check,
+        compare,
+        convert,
+        inspect,
+        open_target,
+        read_baseline,
+        read_lock,
+        suppress,
+    )
     from driftscan.errors import DriftscanError
     from driftscan.finding import Finding, Report, Severity, Verdict
     from driftscan.model.inventory import Inventory
@@ -36,7 +47,9 @@ __all__ = [
     "convert",
     "inspect",
     "open_target",
+    "read_baseline",
     "read_lock",
+    "suppress",
 ]
 
 _HOMES = {
@@ -47,7 +60,9 @@ _HOMES = {
     "convert": "driftscan.api",
     "inspect": "driftscan.api",
     "open_target": "driftscan.api",
+    "read_baseline": "driftscan.api",
     "read_lock": "driftscan.api",
+    "suppress": "driftscan.api",
     "DriftscanError": "driftscan.errors",
     "Finding": "driftscan.finding",
     "Report": "driftscan.finding",

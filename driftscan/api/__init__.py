@@ -16,7 +16,6 @@ from driftscan import rules
 from driftscan.api import checking, linting
 from driftscan.api import request as requests
 from driftscan.api.checking import lock_input
-from driftscan.reading import read_document
 from driftscan.api.scanning import Progress, default_environment, described, open_target, take_inventory
 from driftscan.compare import Comparison
 from driftscan.compare import compare as join
@@ -26,11 +25,15 @@ from driftscan.graph import DependencyGraph
 from driftscan.graph.view import selected
 from driftscan.model.inventory import Inventory
 from driftscan.model.lock import Lock, Request
+from driftscan.reading import read_document
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from driftscan.api.adopting import Adopted
     from driftscan.api.conversion import Conversion
     from driftscan.api.online import Online
+    from driftscan.suppressions.entries import Entry
 
 __all__ = [
     "Proving",
@@ -40,7 +43,9 @@ __all__ = [
     "convert",
     "inspect",
     "open_target",
+    "read_baseline",
     "read_lock",
+    "suppress",
     "survey",
     "take_inventory",
 ]
@@ -67,7 +72,7 @@ class Proving:
 EVERYTHING = Request()
 
 COMPARED = ("LK", "DR", "NW", "IN", "SU", "IM543")
-"""Families of rules that a comparison asks by itself; what others find of how the image was built is in its scorecard."""
+"""Families of rules that a comparison asks by itself; what the others find is in its scorecard."""
 
 
 def read_lock(path: Path, format: str | None = None) -> Lock:  # noqa: A002 (the name that every caller would guess)
@@ -332,3 +337,26 @@ def survey(
     """What `inspect` gives, and which image it was."""
     with open_target(fspath(target), platform=platform, offline=offline) as image:
         return take_inventory(image, environment=environment, progress=progress, cache=cache), described(image)
+
+
+def read_baseline(path: Path) -> tuple[Entry, ...]:
+    """The entries of the baseline file at `path`, as `driftscan baseline` writes it, for `suppress`.
+
+    Raises UsageError where there is none or it is wrong.
+    """
+    from driftscan.api import configuration
+
+    return configuration.read_baseline(fspath(path))
+
+
+def suppress(report: Report, entries: Sequence[Entry], *, today: date) -> Report:
+    """`report` with the findings marked that `entries` accept on the day `today`, and so do not count.
+
+    What is wrong with an entry is among the findings of the new report, except that it matches nothing: only the caller
+    knows whether there was something that it could match.
+    """
+    from driftscan.suppressions.apply import Judged, applied
+
+    asked = frozenset(rule.code for rule in rules.RULES)
+    (found,) = applied([Judged(report, tuple(entries))], today=today, asked=asked, undecided=frozenset(entries))
+    return found
