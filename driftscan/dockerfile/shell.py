@@ -251,6 +251,9 @@ class _Reader:
             end = text.find("\n", self._position)
             self._position = len(text) if end == -1 else end
             return None
+        if text.startswith(("<(", ">("), self._position):
+            self._take([self._process()], is_quoted=False)
+            return None
         if (redirection := _REDIRECTION.match(text, self._position)) is not None:
             self._position = redirection.end()
             self._redirect(redirection[0])
@@ -321,6 +324,9 @@ class _Reader:
     def _redirect(self, operator: str) -> None:
         if (blanks := _BLANKS.match(self._text, self._position)) is not None:
             self._position = blanks.end()
+        if self._text.startswith(("<(", ">("), self._position):
+            self._process()
+            return
         if self._position >= len(self._text) or self._text[self._position] in "\n;&|()<>":
             raise _Unreadable("a redirection names no file")
         start = self._position
@@ -333,6 +339,12 @@ class _Reader:
             self._output = pieces[0]
         elif bare == "<<<" and pieces and pieces[0].is_literal:
             self._input = pieces[0].text
+
+    def _process(self) -> Word:
+        """A process substitution, `<(...)`: a file whose content only a run knows."""
+        start = self._position
+        self._position = self._closing(start + 2)
+        return Word(self._text[start : self._position], is_literal=False)
 
     def _bodies(self) -> None:
         """Passes over the here-documents that were opened on the line before."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
 from driftscan.compare import Comparison
 from driftscan.dockerfile.model import Dockerfile, Step
+from driftscan.dockerfile.shell import read_script
 from driftscan.finding import Location, Outcome
 from driftscan.model.inventory import Inventory
 from driftscan.practices import scope
@@ -14,6 +16,7 @@ from driftscan.practices.statements import Grade, Statement, passed, unknown
 
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh"})
 _SET = ("ENTRYPOINT", "CMD")
+_NOT_A_PROGRAM = frozenset({"cd", "exec", "export", "set", ".", "source", "eval", "ulimit", "umask", "trap", "wait"})
 _MADE = re.compile(r"\s*(?:/bin/sh -c #\(nop\)\s+)?(ENTRYPOINT|CMD)\b")
 
 
@@ -82,7 +85,25 @@ def _is_inline(option: str) -> bool:
 
 
 def _array(step: Step) -> str:
-    return '["python", "-m", "app"]' if step.keyword == "ENTRYPOINT" else '["--option", "value"]'
+    words = exec_words(step)
+    return json.dumps(list(words), ensure_ascii=False) if words is not None else '["python", "-m", "app"]'
+
+
+def exec_words(step: Step) -> tuple[str, ...] | None:
+    """The words of a shell form that is one plain command; None for all others."""
+    instruction = step.instruction
+    if instruction.is_json or not instruction.arguments or instruction.arguments[0].startswith("["):
+        return None
+    script = read_script(instruction.arguments[0])
+    if script.unread or len(script.commands) != 1:
+        return None
+    command = script.commands[0]
+    words = command.words[1:] if command.name == "exec" else command.words
+    is_plain = all(word.is_literal for word in words) and not command.assignments and command.output is None
+    operators = re.search(r"[;&|<>()$`~\n]|(?:^|\s)#", instruction.arguments[0])
+    if not words or not is_plain or operators or words[0].text in _NOT_A_PROGRAM:
+        return None
+    return tuple(word.text for word in words)
 
 
 def _fail(rule: str, dockerfile: Dockerfile, line: int, text: str, hint: str) -> Statement:

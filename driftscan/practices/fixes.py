@@ -15,10 +15,9 @@ from typing import NamedTuple, TypeAlias
 
 from driftscan.compare import Comparison
 from driftscan.dockerfile import Dockerfile, Instruction, Step, parse
-from driftscan.dockerfile.shell import read_script
 from driftscan.errors import DockerfileError
 from driftscan.finding import Outcome
-from driftscan.practices import base, hardware, judged, scope, system
+from driftscan.practices import base, execution, hardware, judged, scope, system
 from driftscan.practices.actions import Action, of_steps
 from driftscan.practices.installs import Source, installs
 
@@ -31,7 +30,6 @@ _PASSES = 10
 """How often each kind of change is looked for, until nothing changes."""
 _COMMENT = re.compile(r"(?:^|[\s;&|()])#")
 """What may begin a comment of the shell, which goes on to the end of the joined lines."""
-_NOT_A_PROGRAM = frozenset({"cd", "exec", "export", "set", ".", "source", "eval", "ulimit", "umask", "trap", "wait"})
 
 
 class Edit(NamedTuple):
@@ -254,27 +252,10 @@ def _exec_form(_comparison: Comparison, dockerfile: Dockerfile) -> Iterator[Edit
     if len({step.keyword for step in steps}) > 1:
         return
     for step in steps:
-        words = exec_words(step)
+        words = execution.exec_words(step)
         if words is not None:
             text = f"{step.keyword} {json.dumps(list(words), ensure_ascii=False)}"
             yield _edit(step.instruction, text, f"{step.keyword} is in exec form")
-
-
-def exec_words(step: Step) -> tuple[str, ...] | None:
-    """The words of a shell form that is one plain command; None for all others."""
-    instruction = step.instruction
-    if instruction.is_json or not instruction.arguments or instruction.arguments[0].startswith("["):
-        return None
-    script = read_script(instruction.arguments[0])
-    if script.unread or len(script.commands) != 1:
-        return None
-    command = script.commands[0]
-    words = command.words[1:] if command.name == "exec" else command.words
-    is_plain = all(word.is_literal for word in words) and not command.assignments and command.output is None
-    operators = re.search(r"[;&|<>()$`~\n]|(?:^|\s)#", instruction.arguments[0])
-    if not words or not is_plain or operators or words[0].text in _NOT_A_PROGRAM:
-        return None
-    return tuple(word.text for word in words)
 
 
 # Hardware

@@ -103,14 +103,15 @@ def _fail(early: tuple[Action, str], installing: Action, install: Install) -> St
 
 def _image(comparison: Comparison) -> Iterator[Statement]:
     """A layer with code under the one that installed the dependencies."""
-    inventory, environment = scope.image(comparison), comparison.environment
-    traces = inventory.traces if inventory is not None else None
-    if traces is None:
+    inventory = scope.image(comparison)
+    traces = scope.traces(comparison)
+    if inventory is None or traces is None:
         return
     own = {layer.index for layer in scope.own_layers(comparison)}
     layers = [
         each.layer
-        for each in (environment.distributions if environment is not None else ())
+        for environment in inventory.environments
+        for each in environment.distributions
         if each.layer is not None and each.owner is None and each.layer.index in own
     ]
     installing = [layer for layer in layers if (layer.created_by or "").startswith("RUN")]

@@ -39,6 +39,7 @@ def words(script: Script) -> list[list[str]]:
         ("eval 'a b'; bash <<E\nc\nE", [["a", "b"], ["c"]]),
         ("sudo -u x env A=1 sh -c 'a'", [["a"]]),
         ("a ''", [["a", ""]]),
+        ("while read x; do b; done < <(c d); e <(f) g", [["read", "x"], ["b"], ["e", "<(f)", "g"]]),
         ("", []),
     ],
 )
