@@ -19,8 +19,9 @@ from packaging.specifiers import SpecifierSet
 
 from driftscan.errors import ResolveError
 from driftscan.index.address import split_login
+from driftscan.resolve.piptools_child import UNSATISFIED
 from driftscan.resolve.places import Place
-from driftscan.resolve.process import Work
+from driftscan.resolve.process import Finished, Work
 from driftscan.resolve.question import CONSTRAINTS, REQUIREMENTS, RESULT, Question, files
 
 TESTED = {"pip": SpecifierSet(">=26.2,<27"), "pip-tools": SpecifierSet(">=7.6.2,<8")}
@@ -119,6 +120,6 @@ def _variables(question: Question) -> dict[str, str]:
     return found
 
 
-def _explained(words: str) -> str | None:
-    last = words.rstrip().rpartition("\n")[2]
-    return last.removeprefix(_MARK) if last.startswith(_MARK) else None
+def _explained(finished: Finished) -> str | None:
+    last = finished.words.rstrip().rpartition("\n")[2]
+    return last.removeprefix(_MARK) if finished.code == UNSATISFIED and last.startswith(_MARK) else None

@@ -103,7 +103,7 @@ def main(arguments: list[str]) -> int:
         if len(target["indexes"]) > 1:
             ask_first_index_only(target["indexes"])
     except (ImportError, AttributeError, ValueError) as error:
-        return _told(MISFIT, str(error))
+        return _told(MISFIT, f"pip and pip-tools do not fit together: {error}")
     return _compiled(cli, arguments[1:], DistributionNotFound)
 
 

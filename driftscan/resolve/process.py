@@ -53,7 +53,7 @@ def environment(**more: str) -> dict[str, str]:
 class Work:
     """A process that was started in a temporary folder with `files`, and reads and writes nothing else of the user's.
 
-    `explain` finds in the words of one that failed what cannot be satisfied; None where it broke.
+    `explain` finds in how one failed what cannot be satisfied; None where it broke.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Work:
         files: Mapping[str, str],
         variables: Mapping[str, str] = MappingProxyType({}),
         *,
-        explain: Callable[[str], str | None],
+        explain: Callable[[Finished], str | None],
     ) -> None:
         self._program = program
         self._explain = explain
@@ -95,7 +95,7 @@ class Work:
     def result(self) -> Lock | Impossible:
         finished = self._finished()
         if finished.code != 0:
-            reason = self._explain(finished.words)
+            reason = self._explain(finished)
             if reason is None:
                 raise ResolveError(f"{self._program} failed: {_last(finished.words)}")
             return Impossible(reason=clean(reason))

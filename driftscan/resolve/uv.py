@@ -14,7 +14,7 @@ from importlib import metadata
 
 from driftscan.errors import ResolveError
 from driftscan.resolve.places import uv_platform
-from driftscan.resolve.process import Work
+from driftscan.resolve.process import Finished, Work
 from driftscan.resolve.question import CONSTRAINTS, REQUIREMENTS, RESULT, Question, files
 
 _UNSATISFIED = re.compile(r"No solution found when resolving.*?\n(.*)", re.DOTALL)
@@ -87,8 +87,8 @@ def _variables(question: Question) -> dict[str, str]:
     return found
 
 
-def _explained(words: str) -> str | None:
-    match = _UNSATISFIED.search(words)
+def _explained(finished: Finished) -> str | None:
+    match = _UNSATISFIED.search(finished.words)
     if match is None:
         return None
     return _MARKS.sub("", match[1].split("\nhint:")[0])
