@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import NamedTuple
 
 import click
+from click.core import ParameterSource
 
 from driftscan import rules
 from driftscan.api.configuration import read_baseline
 from driftscan.cli import configured
+from driftscan.cli.errors import warn
 from driftscan.cli.options import RuleOptions, listed
 from driftscan.finding import Report
 from driftscan.settings.parse import Target
 from driftscan.suppressions.apply import Judged, applied
 from driftscan.suppressions.entries import FAMILY, Entry
+
+_TOLD = f"{__name__}.missing"
 
 
 class Finished(NamedTuple):
@@ -61,9 +66,21 @@ def accepted(
 def entries(context: click.Context, finished: Finished, *, without: str | None = None) -> tuple[Entry, ...]:
     """Entries for one report: its target's own, those of the file, those of the baseline unless it is `without`."""
     own = finished.target.entries if finished.target is not None else ()
-    is_read = finished.baseline is not None and finished.baseline != without
-    baseline = read_baseline(finished.baseline) if is_read and finished.baseline is not None else ()
+    path = finished.baseline if finished.baseline != without else None
+    baseline = _baseline(context, path) if path is not None else ()
     return (*own, *configured.of(context).configuration.entries, *baseline)
+
+
+def _baseline(context: click.Context, path: str) -> tuple[Entry, ...]:
+    """The entries of a baseline. One that is only configured need not be there yet: then nothing is accepted."""
+    is_asked_for = context.get_parameter_source("baseline") is ParameterSource.COMMANDLINE
+    if not is_asked_for and not Path(path).exists():
+        told: set[str] = context.meta.setdefault(_TOLD, set())
+        if path not in told:
+            warn(f"there is no baseline {path} yet, so nothing is accepted by it")
+        told.add(path)
+        return ()
+    return read_baseline(path)
 
 
 def _asked(options: RuleOptions, families: tuple[str, ...]) -> Collection[str]:

@@ -341,6 +341,20 @@ def test_targets_with_baselines_of_their_own(capsys: pytest.CaptureFixture[str])
     assert ran(capsys, "compare")[0] == 0
 
 
+def test_a_baseline_that_is_not_there_yet(capsys: pytest.CaptureFixture[str]) -> None:
+    configure('baseline = "b.toml"\n' + TARGETS)
+    code, _, err = ran(capsys, "compare")
+    assert (code, err) == (
+        1,
+        "driftscan: warning: there is no baseline b.toml yet, so nothing is accepted by it\n",
+    )
+    code, _, err = ran(capsys, "compare", "--baseline", "c.toml", "requirements.txt", "lab.tar")
+    assert (code, err) == (
+        2,
+        "driftscan: error: c.toml: there is no such baseline\nhint: `driftscan baseline` writes one\n",
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
