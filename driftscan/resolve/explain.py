@@ -43,6 +43,14 @@ class Explainer:
 
     def explain(self, impossible: Impossible) -> DriftscanError:
         """The error to raise."""
+        try:
+            return self._explained(impossible)
+        except PackageIndexError as error:
+            first = next(self._wanted(), None)
+            where = first.where if first is not None else ", ".join(self.inputs.files)
+            return ResolveError(f"the index does not tell why nothing was found: {error}", where=where)
+
+    def _explained(self, impossible: Impossible) -> DriftscanError:
         names = dict.fromkeys(wanted.name for wanted in self._wanted())
         for name in names:
             if (error := self._alone(name, self._asking(name))) is not None:

@@ -45,6 +45,17 @@ def test_pins_that_satisfy_their_input_are_up_to_date() -> None:
     assert differences("http>=1\n# a comment\nring\n") == []
 
 
+def test_a_lock_of_driftscan_is_judged_as_others_are() -> None:
+    head = (
+        "# Made by driftscan lock. Change what it is made from, and run this again:\n#\n#    driftscan lock main.in{}\n"
+    )
+    options = " -o main.txt --for base.in --python-platform linux"
+    assert differences("http>=1\nring\n", head.format(options) + PINS) == []
+    assert differences("http>=2\nring\n", head.format(options) + PINS) == [
+        ("requires http>=2, and the lock has 1.0", "http", 1)
+    ]
+
+
 @pytest.mark.parametrize(
     ("inputs", "expected"),
     [

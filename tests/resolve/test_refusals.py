@@ -283,6 +283,22 @@ def test_an_index_that_is_of_no_use(
     assert lock("requirements.in", *PLACE)[2].splitlines()[0] == f"driftscan: error: requirements.in:1: {message}"
 
 
+def test_an_index_that_does_not_tell_when_files_were_uploaded(
+    index: PackageIndex, project_folder: Path, lock: Lock
+) -> None:
+    index.release("six", "1.0")
+    project(project_folder, {"requirements.in": "six\n"})
+    code, _, err = lock("requirements.in", *PLACE, "--exclude-newer", "2024-01-01")
+    assert (code, err.replace(index.url, "URL")) == (
+        2,
+        (
+            "driftscan: error: requirements.in:1: the index does not tell why nothing was found: "
+            "URL/files/six-1.0-py3-none-any.whl: it does not tell when six-1.0-py3-none-any.whl was uploaded, "
+            "so nothing can be said of what was there before\n"
+        ),
+    )
+
+
 def test_an_index_that_does_not_answer(
     index: PackageIndex, project_folder: Path, lock: Lock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

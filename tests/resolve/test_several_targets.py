@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from driftscan.errors import ResolveError
 from driftscan.lock import parse
@@ -52,6 +54,20 @@ def test_targets_that_no_marker_tells_apart() -> None:
     )
     with pytest.raises(ResolveError, match=r"b is absent for CPython 3\.11\.2 .* and 2 for"):
         merged(answers((old, "a==1\n"), (new, "a==1\nb==2\n")))
+
+
+PICKED = st.dictionaries(st.sampled_from("abcd"), st.sampled_from("123"), min_size=1)
+
+
+@given(st.lists(PICKED, min_size=2, max_size=3))
+def test_each_target_gets_its_own_answer_back(picked: list[dict[str, str]]) -> None:
+    places = (LINUX, NEWER, WINDOWS)[: len(picked)]
+    texts = ["".join(f"{name}=={version}\n" for name, version in each.items()) for each in picked]
+    choices = merged(answers(*zip(places, texts, strict=True)))
+    for place, expected in zip(places, picked, strict=True):
+        chosen = [choice.package.id for choice in choices if choice.holds(place.target)]
+        assert {str(key.name): key.version for key in chosen} == expected
+        assert len(chosen) == len(expected)
 
 
 def test_the_lowest_version_is_what_all_may_agree_on() -> None:
