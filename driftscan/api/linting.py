@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypedDict
 
 from driftscan import lock as lock_formats
 from driftscan import practices, rules
@@ -27,7 +28,7 @@ from driftscan.model.inventory import Environment, Inventory
 from driftscan.model.lock import Lock, OriginKind, Request
 from driftscan.model.target import Target
 from driftscan.model.traces import FoundLock
-from driftscan.practices import base, fixes
+from driftscan.practices import base, fixes, scope
 from driftscan.practices.actions import of_steps
 from driftscan.practices.fixes import Fixed
 from driftscan.practices.installs import installs
@@ -122,8 +123,7 @@ def _examined(subject: Subject, progress: Progress | None) -> tuple[Comparison, 
         dockerfile=dockerfile,
         context=context_locks(dockerfile, subject.context) if dockerfile is not None else None,
         images=_resolved(dockerfile, seen, subject),
-        base_name=subject.base,
-        base_layers=_base_layers(subject),
+        **_base(subject),
     )
     comparison = with_image_locks(replace(comparison, build=build))
     return comparison, seen
@@ -208,12 +208,20 @@ def _compared(locks: Sequence[Lock], seen: _Seen | None) -> Comparison:
     return join(graph, selection, locks, seen.inventory if seen is not None else None, environment, EVERYTHING)
 
 
-def _base_layers(subject: Subject) -> tuple[str, ...] | None:
-    """Diff ids of the base image, as it is now."""
+class _Base(TypedDict, total=False):
+    base_name: str
+    base_layers: tuple[str, ...]
+    base_runs: tuple[str, ...]
+
+
+def _base(subject: Subject) -> _Base:
+    """What the base image is now, where one was named."""
     if subject.base is None:
-        return None
+        return _Base()
     with open_target(subject.base, platform=subject.platform, offline=subject.offline) as image:
-        return image.config.diff_ids
+        config = image.config
+        runs = (*config.entrypoint, *config.cmd)
+        return _Base(base_name=subject.base, base_layers=config.diff_ids, base_runs=runs)
 
 
 # Locks in the build context
@@ -272,8 +280,13 @@ def facts_of(lock: Lock, path: str) -> LockFacts:
 
 
 def with_image_locks(comparison: Comparison) -> Comparison:
-    """The comparison with what the image holds under the names of the locks that are compared."""
+    """The comparison with what the image holds under the names of locks: of those that are compared, and of those that
+    its history installs from.
+    """
     traces = comparison.inventory.traces if comparison.inventory is not None else None
+    if traces is not None and comparison.build.context is None:
+        context = MappingProxyType(dict(_held_locks(comparison, traces.locks)))
+        comparison = replace(comparison, build=replace(comparison.build, context=context))
     if traces is None or not comparison.locks:
         return comparison
     same: list[str] = []
@@ -288,13 +301,32 @@ def with_image_locks(comparison: Comparison) -> Comparison:
     return replace(comparison, build=replace(comparison.build, same_locks=tuple(same), other_locks=tuple(other)))
 
 
+def _held_locks(comparison: Comparison, locks: Sequence[FoundLock]) -> Iterator[tuple[str, LockFacts]]:
+    """The locks in the image that its history says were installed from, by the name that it uses."""
+    actions = scope.history(comparison)
+    names = (name for each in actions for _, install in installs(each.commands, each.values) for name in install.locks)
+    for name in dict.fromkeys(names):
+        ending = f"/{name.removeprefix('./').lstrip('/')}"
+        alike = [found for found in locks if found.path.endswith(ending)]
+        if len(alike) == 1 and alike[0].content is not None:
+            try:
+                facts = facts_of(lock_formats.parse(Document(alike[0].path, alike[0].content, _nothing)), alike[0].path)
+            except DriftscanError:
+                continue
+            yield name.removeprefix("./"), facts
+
+
+def _nothing(_: str) -> None:
+    """What lies beside a lock in the image is not read."""
+
+
 def _other(found: FoundLock, lock: Lock, comparison: Comparison) -> OtherLock:
     if found.content is None:
         return OtherLock(
             path=found.path, compared=lock.path, unread="it is too large to be read, or of an unknown name"
         )
     try:
-        theirs = lock_formats.parse(Document(found.path, found.content, lambda _: None))
+        theirs = lock_formats.parse(Document(found.path, found.content, _nothing))
         graph = DependencyGraph.build([theirs])
         locked = graph.select(comparison.target, EVERYTHING).packages
     except DriftscanError as error:

@@ -46,10 +46,10 @@ class OtherLock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """`context` has the locks of the build context by the name that instructions use for them (`./` left out); None
-    where it was not read. `images` tells what names of images stand for, as far as anybody was asked. `base_name` is
-    the image that is said to be the base, `base_layers` are its diff ids; None where nobody said. `other_locks` are
-    locks in the image that are not the ones compared, `same_locks` the paths of those that are.
+    """`context` has the locks of the build context, or of the image, by the name that instructions use for them (`./`
+    left out); None where it was not read. `images` tells what names of images stand for, as far as anybody was asked.
+    `base_name` is the image that is said to be the base, `base_layers` are its diff ids; None where nobody said.
+    `other_locks` are locks in the image that are not the ones compared, `same_locks` the paths of those that are.
     """
 
     dockerfile: Dockerfile | None = None
@@ -57,5 +57,7 @@ class Build:
     base_name: str | None = None
     images: Mapping[str, Resolved] = field(default_factory=lambda: MappingProxyType({}))
     base_layers: tuple[str, ...] | None = None
+    base_runs: tuple[str, ...] = ()
+    """Entrypoint and command of the base image."""
     other_locks: tuple[OtherLock, ...] = ()
     same_locks: tuple[str, ...] = ()

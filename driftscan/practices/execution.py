@@ -155,9 +155,12 @@ def _own(comparison: Comparison, inventory: Inventory) -> Statement:
             "the history does not say; give the Dockerfile",
         )
     base = scope.base_size(comparison)
-    below = sum(not entry.empty_layer for entry in history[:last])
+    # Buildah without layers of its own notes the one layer at the last instruction, whichever that is.
+    below = sum(not entry.empty_layer for entry in history[: last + 1])
     layers = sum(not entry.empty_layer for entry in history)
-    if below == layers or (base is not None and below > base):
+    runs = (*inventory.config.entrypoint, *inventory.config.cmd)
+    is_own = below == layers if base is None else below > base or runs != comparison.build.base_runs
+    if is_own:
         return passed("IM551", Grade.HISTORY, f"{keywords[last]} is set above the base image")
     if base is not None:
         return Statement(

@@ -115,6 +115,22 @@ def test_a_dockerfile_and_an_image_settle_each_other(folder: Path, capsys: pytes
     )
 
 
+@pytest.mark.parametrize(
+    ("lock", "expected"), [(LOCK, []), ("idna==3.10\n", ["IM542"]), ("idna>=3\n", ["IM541", "IM542"])]
+)
+def test_the_lock_in_an_image_tells_of_its_hashes(
+    folder: Path, lock: str, expected: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    image(
+        folder / "image.tar",
+        f"COPY requirements.txt .:\n- /app/requirements.txt: |\n    {lock}"
+        "RUN pip install -r requirements.txt:\n- idna 3.10\n",
+    )
+    run(["lint", "image.tar", "--select", "IM54", "--format", "json"])
+    document = json.loads(capsys.readouterr().out)
+    assert ([each["rule"] for each in document["findings"]], document["unchecked"]) == (expected, [])
+
+
 def test_a_registry_is_asked_for_digests(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with faulty_registry() as registry:
         registry.add_manifest(MANIFEST, "3.12", "python")

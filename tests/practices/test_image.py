@@ -192,9 +192,16 @@ def test_how_an_image_runs(config: ImageConfig, rule: str, expected: str) -> Non
 def test_a_base_tells_what_is_inherited() -> None:
     entries = history(("ADD x", False), ('CMD ["a"]', True), ("RUN y", False))
     config = ImageConfig(cmd=("a",), history=entries)
-    assert failed(image_comparison("ADD x", "RUN y", config=config, base=1), "IM551") == [
-        (None, "what the image runs is merely inherited from its base image (CMD)")
-    ]
+    comparison = image_comparison("ADD x", "RUN y", config=config, base=1)
+    inherited = replace(comparison, build=replace(comparison.build, base_runs=("a",)))
+    assert failed(inherited, "IM551") == [(None, "what the image runs is merely inherited from its base image (CMD)")]
+    assert outcomes(comparison, "IM551") == {"pass"}
+
+
+def test_a_command_that_stands_at_the_one_layer_of_buildah() -> None:
+    entries = history(("ADD x", False), ("COPY y", True), ("/bin/sh -c #(nop) ENTRYPOINT z", False))
+    config = ImageConfig(entrypoint=("z",), history=entries)
+    assert outcomes(image_comparison("ADD x", "ENTRYPOINT z", config=config), "IM551") == {"pass"}
 
 
 @pytest.mark.parametrize(
