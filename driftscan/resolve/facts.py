@@ -141,7 +141,7 @@ class Facts:
     def _hashed(self, file: File) -> File:
         """With its strong hashes, the usual one first: those of the index, or of what the index sends."""
         strong = tuple(value for name in _STRONG for value in file.hashes if value.algorithm == name)
-        return replace(file, hashes=strong or (self._fetched(file),))
+        return file if strong and strong == file.hashes else replace(file, hashes=strong or (self._fetched(file),))
 
     def _fetched(self, file: File) -> Hash:
         if (path := local_path(file)) is not None:
