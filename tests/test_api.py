@@ -8,13 +8,13 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from driftscan.api import scanning
-from driftscan.reading import is_lock, read_document
 from driftscan.api.request import resolved
 from driftscan.api.scanning import default_environment
 from driftscan.errors import ImageError, LockError, UsageError
 from driftscan.model.image import ImageConfig
 from driftscan.model.inventory import Inventory
 from driftscan.model.lock import Lock, Package, PackageId, Request, SelectionMode
+from driftscan.reading import is_lock, read_document
 from tests.builders import reports
 
 LINE = b"requests==2.32.3\n"

@@ -10,7 +10,6 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from driftscan import lock as lock_formats
 from driftscan.api import request as requests
-from driftscan.reading import is_lock, read_document
 from driftscan.api.scanning import default_environment, open_target, take_inventory
 from driftscan.errors import UsageError
 from driftscan.graph import DependencyGraph
@@ -20,6 +19,7 @@ from driftscan.graph.view import selected, whole
 from driftscan.model.dependencies import Dependencies
 from driftscan.model.lock import Lock, Request
 from driftscan.platforms import target as named_target
+from driftscan.reading import is_lock, read_document
 
 
 class Scope(NamedTuple):

@@ -21,11 +21,12 @@ FAMILIES = {
     "IN": (401, 402, 403, 404, 405),
     "IM": (511, 512, 513, 521, 522, 523, 524, 531, 541, 542, 543, 551, 552, 553),
     "HW": (601, 602, 603, 604, 605),
+    "SU": (901, 902, 903),
 }
 CODES = [f"{family}{number}" for family, numbers in FAMILIES.items() for number in numbers]
 INFOS = {"NW311", "NW312", "IM524", "HW601", "HW604"}
 WARNINGS = {"LK104", "LK109", "LK111", "DR208", "NW302", "IN403", "IN405"} | {
-    *("IM512", "IM513", "IM521", "IM522", "IM523", "IM531", "IM542", "IM551", "IM552", "HW605")
+    *("IM512", "IM513", "IM521", "IM522", "IM523", "IM531", "IM542", "IM551", "IM552", "HW605", "SU902", "SU903")
 }
 
 DRIFTED = compared(
