@@ -43,8 +43,8 @@ EVERYTHING = Request()
 class Subject:
     """What is linted: a Dockerfile by its path, an image by its reference, or both.
 
-    `context` is the folder of the build (without it, the Dockerfile's), `build_arguments` the values of ARGs, `target`
-    the stage that is built (without it, the last one), `base` the image that it is built on. `locks` are those that it
+    `context` is the folder of the build (without it, the Dockerfile's), `build_arguments` the values of ARGs, `stage`
+    the one that is built (without it, the last one), `base` the image that it is built on. `locks` are those that it
     should be installed from. With `online`, registries are asked what the names of images stand for now.
     """
 
@@ -52,6 +52,7 @@ class Subject:
     image: str | None = None
     context: str | None = None
     build_arguments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    stage: str | None = None
     base: str | None = None
     locks: tuple[str, ...] = ()
     environment: str | None = None
@@ -113,9 +114,7 @@ def _examined(subject: Subject, progress: Progress | None) -> tuple[Comparison, 
         raise UsageError("a Dockerfile or an image is needed", hint="driftscan lint Dockerfile shop:1.4")
     if subject.online and subject.offline:
         raise UsageError("a registry cannot be asked offline", hint="leave --online or --offline out")
-    dockerfile = (
-        read_dockerfile(subject.dockerfile, subject.build_arguments) if subject.dockerfile is not None else None
-    )
+    dockerfile = _dockerfile(subject)
     locks = [lock_formats.parse(read_document(path)) for path in subject.locks]
     seen = _look(subject, progress) if subject.image is not None else None
     comparison = _compared(locks, seen)
@@ -127,6 +126,20 @@ def _examined(subject: Subject, progress: Progress | None) -> tuple[Comparison, 
     )
     comparison = with_image_locks(replace(comparison, build=build))
     return comparison, seen
+
+
+def _dockerfile(subject: Subject) -> Dockerfile | None:
+    """The Dockerfile with the stage that is built; UsageError where it has none of that name."""
+    if subject.dockerfile is None:
+        return None
+    found = read_dockerfile(subject.dockerfile, subject.build_arguments)
+    if subject.stage is None:
+        return found
+    stage = found.stage(subject.stage)
+    if stage is None:
+        names = ", ".join(each.name for each in found.stages if each.name is not None) or "no stage with a name"
+        raise UsageError(f"there is no stage {subject.stage!r}", where=found.path, hint=f"it has {names}")
+    return replace(found, target=stage.index)
 
 
 def scorecard(comparison: Comparison, ignore: Sequence[str] = ()) -> tuple[Practice, ...]:

@@ -36,6 +36,7 @@ class _Options(TargetOptions, RuleOptions, BaselineOptions, OutputOptions):
     lock: tuple[str, ...]
     folder: str | None
     build_arg: tuple[str, ...]
+    target: str | None
     base: str | None
     online: bool
     fix: bool
@@ -47,6 +48,7 @@ class _Options(TargetOptions, RuleOptions, BaselineOptions, OutputOptions):
 @click.option("--lock", multiple=True, metavar="LOCK", help="The lock that it should be installed from. Repeatable.")
 @click.option("--context", "folder", metavar="FOLDER", help="The folder of the build. [default: the Dockerfile's]")
 @click.option("--build-arg", multiple=True, metavar="NAME=VALUE", help="The value of an ARG. Repeatable.")
+@click.option("--target", metavar="STAGE", help="The stage that is built. [default: the last one]")
 @click.option("--base", metavar="TARGET", help="The image that TARGET is built on.")
 @click.option("--online", is_flag=True, help="Ask registries which digests the names of images stand for now.")
 @click.option("--fix", is_flag=True, help="Show what can be changed in the Dockerfile safely, as a diff.")
@@ -74,6 +76,7 @@ def lint(context: click.Context, arguments: tuple[str, ...], **options: Unpack[_
         image=image,
         context=options["folder"],
         build_arguments=build_arguments(options["build_arg"]),
+        stage=options["target"],
         base=options["base"],
         locks=options["lock"],
         environment=options["environment"],

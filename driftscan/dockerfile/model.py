@@ -121,7 +121,10 @@ class Directive(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dockerfile:
-    """A whole Dockerfile. `path` is as the user named it; `arguments` are the ARG instructions above the first FROM."""
+    """A whole Dockerfile. `path` is as the user named it; `arguments` are the ARG instructions above the first FROM.
+
+    `target` indexes the stage that is built, the last one unless another was asked for.
+    """
 
     path: str
     text: str
@@ -130,6 +133,12 @@ class Dockerfile:
     arguments: tuple[Instruction, ...] = ()
     instructions: tuple[Instruction, ...] = ()
     stages: tuple[Stage, ...] = ()
+    target: int = -1
+
+    @property
+    def final(self) -> Stage:
+        """The stage that becomes the image."""
+        return self.stages[self.target]
 
     def directive(self, name: str) -> Directive | None:
         return next((each for each in self.directives if each.name == name), None)

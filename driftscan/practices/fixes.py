@@ -124,7 +124,9 @@ def _tried(dockerfile: Dockerfile, edits: list[Edit], build_arguments: Mapping[s
     untouched = [each.text for each in dockerfile.instructions if each.line not in replaced]
     left = [each.text for each in found.instructions]
     expected = len(dockerfile.instructions) + sum(edit.last < edit.first for edit in edits)
-    return found if len(left) == expected and _is_subsequence(untouched, left) else None
+    if len(left) != expected or not _is_subsequence(untouched, left):
+        return None
+    return replace(found, target=dockerfile.target)
 
 
 def _is_subsequence(wanted: list[str], of: list[str]) -> bool:

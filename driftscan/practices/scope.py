@@ -26,7 +26,7 @@ def traces(comparison: Comparison) -> Traces | None:
 
 
 def final_stage(dockerfile: Dockerfile) -> Stage:
-    return dockerfile.stages[-1]
+    return dockerfile.final
 
 
 def used_stages(dockerfile: Dockerfile) -> tuple[Stage, ...]:

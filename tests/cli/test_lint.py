@@ -58,6 +58,17 @@ def test_a_warning_counts_where_it_is_asked_to(folder: Path, capsys: pytest.Capt
     capsys.readouterr()
 
 
+def test_another_stage_than_the_last_is_built(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "Dockerfile").write_text(f"{GOOD.replace(DIGEST, f'{DIGEST} AS app')}FROM app AS test\nCMD pytest\n")
+    assert run(["lint", "Dockerfile", "--fail-on", "warning"]) == 1
+    assert run(["lint", "Dockerfile", "--fail-on", "warning", "--target", "app"]) == 0
+    capsys.readouterr()
+    assert run(["lint", "Dockerfile", "--target", "prod"]) == 2
+    assert capsys.readouterr().err == (
+        "driftscan: error: Dockerfile: there is no stage 'prod'\nhint: it has app, test\n"
+    )
+
+
 def test_the_scorecard_is_data(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "Dockerfile").write_text("FROM a\nCMD b\n")
     assert run(["lint", "Dockerfile", "--format", "json"]) == 1
