@@ -32,6 +32,7 @@ from driftscan.practices import base, fixes, scope
 from driftscan.practices.actions import of_steps
 from driftscan.practices.fixes import Fixed
 from driftscan.practices.installs import installs
+from driftscan.practices.locked import MANAGED
 from driftscan.reading import read_document
 from driftscan.rules.practices import FAMILIES
 
@@ -309,9 +310,20 @@ def with_image_locks(comparison: Comparison) -> Comparison:
         held = [found for found in traces.locks if found.path.rpartition("/")[2] == name]
         equal = [found.path for found in held if found.sha256 == lock.sha256]
         same += equal
-        if held and not equal:
-            other.append(_other(held[0], lock, comparison))
+        if not equal and (meant := _meant(comparison, held)):
+            other.append(_other(meant[0], lock, comparison))
     return replace(comparison, build=replace(comparison.build, same_locks=tuple(same), other_locks=tuple(other)))
+
+
+def _meant(comparison: Comparison, held: Sequence[FoundLock]) -> list[FoundLock]:
+    """Of files called like a lock those that the image may have been installed from: what lies where it runs, or what
+    an instruction of its history installs from; and any that is called as only one tool calls its locks.
+    """
+    inventory = comparison.inventory
+    folder = inventory.config.working_dir.rstrip("/") if inventory is not None else ""
+    installed = {facts.path for facts in (comparison.build.context or {}).values()}
+    here = [found for found in held if found.path.rpartition("/")[0] == folder or found.path in installed]
+    return here or [found for found in held if found.path.rpartition("/")[2] in MANAGED]
 
 
 def _held_locks(comparison: Comparison, locks: Sequence[FoundLock]) -> Iterator[tuple[str, LockFacts]]:

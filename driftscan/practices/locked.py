@@ -16,7 +16,7 @@ from driftscan.practices.installs import Install, Source, installs, is_installer
 from driftscan.practices.statements import Grade, Statement, passed, unknown
 from driftscan.practices.words import some
 
-_MANAGED = frozenset({"uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pixi.lock"})
+MANAGED = frozenset({"uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pixi.lock"})
 """Locks whose tools check the hashes in them without being asked."""
 _TOOL_NAMES = re.compile(r".*(?:pip|poetry|conda|venv|requirements).*", re.IGNORECASE)
 
@@ -118,7 +118,7 @@ def _lock(comparison: Comparison, found: _Found, where: str) -> Statement:
             location=action.location,
             layer=action.layer,
         )
-    missing = [path for path in install.locks if path in _MANAGED and not _is_copied(path, found)]
+    missing = [path for path in install.locks if path in MANAGED and not _is_copied(path, found)]
     if missing and action.grade is Grade.DOCKERFILE:
         return Statement(
             rule="IM541",

@@ -142,6 +142,23 @@ def test_the_lock_in_an_image_tells_of_its_hashes(
     assert ([each["rule"] for each in document["findings"]], document["unchecked"]) == (expected, [])
 
 
+@pytest.mark.parametrize(
+    ("path", "instruction", "expected"),
+    [
+        ("/requirements.txt", "RUN make", ["IM543"]),
+        ("/srv/requirements.txt", "RUN pip install -r /srv/requirements.txt", ["IM543"]),
+        ("/usr/lib/node/requirements.txt", "RUN make", []),
+    ],
+)
+def test_a_file_that_is_merely_called_like_the_lock_is_none(
+    folder: Path, path: str, instruction: str, expected: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "requirements.txt").write_text(LOCK)
+    image(folder / "image.tar", f"COPY a b:\n- {path}: idna==3.9\n{instruction}:\n- idna 3.10\n")
+    run(["compare", "requirements.txt", "image.tar", "--select", "IM543", "--format", "json"])
+    assert [each["rule"] for each in json.loads(capsys.readouterr().out)["findings"]] == expected
+
+
 def test_a_registry_is_asked_for_digests(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with faulty_registry() as registry:
         registry.add_manifest(MANIFEST, "3.12", "python")
