@@ -84,6 +84,7 @@ def _target(place: Place, question: Question) -> dict[str, object]:
         "markers": dict.fromkeys(_VARIABLES, "") | dict(place.target.markers),
         "tags": [[tag.interpreter, tag.abi, tag.platform] for tag in place.target.tags or ()],
         "python": [int(part) for part in place.python.split(".")[:3] if part.isdecimal()],
+        "is_built": question.allow_builds,
         "indexes": [split_login(url)[0].rstrip("/") for url in question.indexes],
     }
 

@@ -2,10 +2,11 @@
 
     python -I piptools_child.py TARGET.json OPTION...
 
-TARGET.json has `markers` (PEP 508, all of them), `tags` (best first), `python` (numbers of its version) and `indexes`
-(URLs without credentials, the first that has a project decides about it). What pip and pip-tools take from their own
-interpreter is replaced by that, before anything is resolved. The last line of output is `driftscan: REASON` where
-nothing satisfies the requirements (exit code 3), or where the versions of pip and pip-tools do not fit (exit code 4).
+TARGET.json has `markers` (PEP 508, all of them), `tags` (best first), `python` (numbers of its version), `is_built`
+(whether source distributions count) and `indexes` (URLs without credentials, the first that has a project decides).
+What pip and pip-tools take from their own interpreter is replaced by that, before anything is resolved. The last line
+of output is `driftscan: REASON` where nothing satisfies the requirements (exit code 3), or where the versions of pip and
+pip-tools do not fit (exit code 4).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,32 @@ def _default_version(owner: Any, version: tuple[int, ...]) -> None:
         begin(self, **arguments)
 
     owner.__init__ = begin_for_target
+
+
+def leave_out_unusable_files(target: Mapping[str, Any]) -> None:
+    """Make pip read of a page what it may pick only: most files are for other platforms, and each takes it a while."""
+    from pip._internal.models.link import Link
+
+    supported = frozenset(map(tuple, target["tags"]))
+    read: Callable[..., object] = Link.from_json
+
+    def from_json(_: type, file: Any, *given: Any, **named: Any) -> object:
+        name = file.get("filename") if isinstance(file, dict) else None
+        if isinstance(name, str) and not _is_usable(name.lower(), supported, is_built=target["is_built"]):
+            return None
+        return read(file, *given, **named)
+
+    _replace(Link, "from_json", classmethod(from_json))
+
+
+def _is_usable(name: str, supported: frozenset[tuple[str, ...]], *, is_built: bool) -> bool:
+    """Whether a file can be installed, by its name (PEP 427); true for a name that breaks the rules."""
+    if not name.endswith(".whl"):
+        return is_built
+    parts = name.removesuffix(".whl").split("-")
+    if len(parts) not in (5, 6):
+        return True
+    return any(tag in supported for tag in product(*(part.split(".") for part in parts[-3:])))
 
 
 def ask_first_index_only(indexes: list[str]) -> None:
@@ -100,6 +128,7 @@ def main(arguments: list[str]) -> int:
         from piptools.scripts.compile import cli
 
         replace_interpreter(target)
+        leave_out_unusable_files(target)
         if len(target["indexes"]) > 1:
             ask_first_index_only(target["indexes"])
     except (ImportError, AttributeError, ValueError) as error:

@@ -134,7 +134,7 @@ def test_versions_that_are_not_known_to_work_together(monkeypatch: pytest.Monkey
 def test_a_pip_with_other_insides_is_told(tmp_path: Path) -> None:
     """The child says so before anything is resolved, instead of resolving for the wrong interpreter."""
     target = tmp_path / "target.json"
-    target.write_text(json.dumps({"markers": {}, "tags": [], "python": [3, 12], "indexes": []}))
+    target.write_text(json.dumps({"markers": {}, "tags": [], "python": [3, 12], "is_built": False, "indexes": []}))
     code = (
         "import sys, runpy, pip._internal.models.target_python as insides; del insides.get_supported;"
         f"sys.argv = ['child', {str(target)!r}]; runpy.run_path({piptools_child.__file__!r}, run_name='__main__')"
@@ -144,3 +144,21 @@ def test_a_pip_with_other_insides_is_told(tmp_path: Path) -> None:
     )
     assert done.returncode == piptools_child.MISFIT
     assert done.stdout.splitlines()[-1].startswith("driftscan: pip and pip-tools do not fit together: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_built", "is_usable"),
+    [
+        ("six-1.0-py2.py3-none-any.whl", False, True),
+        ("six-1.0-1-py3-none-any.whl", False, True),
+        ("Six-1.0-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl", False, True),
+        ("six-1.0-cp312-cp312-win_amd64.whl", True, False),
+        ("six-1.0-cp311-cp311-manylinux_2_17_x86_64.whl", False, False),
+        ("six-1.0.tar.gz", False, False),
+        ("six-1.0.tar.gz", True, True),
+        ("odd.whl", False, True),
+    ],
+)
+def test_files_that_pip_need_not_look_at(name: str, is_built: bool, is_usable: bool) -> None:
+    tags = frozenset((tag.interpreter, tag.abi, tag.platform) for tag in LINUX.target.tags or ())
+    assert piptools_child._is_usable(name.lower(), tags, is_built=is_built) is is_usable
