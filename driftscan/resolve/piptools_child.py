@@ -5,8 +5,8 @@
 TARGET.json has `markers` (PEP 508, all of them), `tags` (best first), `python` (numbers of its version), `is_built`
 (whether source distributions count) and `indexes` (URLs without credentials, the first that has a project decides).
 What pip and pip-tools take from their own interpreter is replaced by that, before anything is resolved. The last line
-of output is `driftscan: REASON` where nothing satisfies the requirements (exit code 3), or where the versions of pip and
-pip-tools do not fit (exit code 4).
+of output is `driftscan: REASON` where nothing satisfies the requirements (exit code 3), or where the versions of pip
+and pip-tools do not fit together (exit code 4).
 """
 
 from __future__ import annotations
