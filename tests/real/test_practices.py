@@ -115,7 +115,9 @@ def test_a_bad_dockerfile_and_its_image(
     assert {practice.number for practice in both.practices if practice.outcome is Outcome.FAIL} == {1, 2, 3, 4, 5}
     if "buildah]" not in request.node.name:
         # Buildah without --layers makes one layer of all instructions, which holds nothing that was deleted.
-        assert rules >= {"IM524", "IM531", "IM541", "IM542"}
+        assert rules >= {"IM524", "IM531", "IM541"}
+        # The lock that is still in the image has hashes, on which pip insists; the Dockerfile's folder has no lock.
+        assert "IM542" not in rules
         assert ("IM541", 4) in found(alone)
         assert ("IM524", 5) in found(alone)
 
