@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from driftscan.api import configuration as files
+from driftscan.api.request import check_rules
 from driftscan.errors import UsageError
 from driftscan.report import FORMATS
 from driftscan.settings.effective import effective, parameters
@@ -40,6 +41,7 @@ def read(file: str | None, *, without: bool) -> Settings:
         parse_variables(os.environ),
     )
     _check_formats(settings)
+    _check_rules(settings)
     return settings
 
 
@@ -88,6 +90,16 @@ def _choices(parameter: click.Parameter | None) -> Collection[str]:
     if parameter is None or not isinstance(parameter.type, click.Choice):
         return ()
     return tuple(map(str, parameter.type.choices))
+
+
+def _check_rules(settings: Settings) -> None:
+    for key in ("select", "ignore"):
+        value = settings.effective().get(key)
+        try:
+            check_rules(cast("tuple[str, ...]", value.content) if value is not None else ())
+        except UsageError as error:
+            error.where = value.where if value is not None else None
+            raise
 
 
 def _check_formats(settings: Settings) -> None:

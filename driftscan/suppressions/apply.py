@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from driftscan.fingerprint import fingerprints
 from driftscan.rules import order
 from driftscan.rules.rule import Draft, Rule
 from driftscan.rules.suppressions import EXPIRED, UNEXPLAINED, UNUSED
-from driftscan.suppressions.entries import Entry
+from driftscan.suppressions.entries import Entry, Index
 
 
 class Judged(NamedTuple):
@@ -67,25 +67,15 @@ class _Case(NamedTuple):
 
 def _marked(judged: Judged, today: date) -> _Run:
     report, entries = judged.report, tuple(dict.fromkeys(judged.entries))
-    by_mark, others = _indexed(entries)
+    index = Index(entries)
     matched: Counter[Entry] = Counter()
     findings: list[Finding] = []
     for finding, mark in zip(report.findings, fingerprints(report.findings), strict=True):
-        candidates = sorted((*by_mark.get(mark, ()), *others))
-        matching = [entries[index] for index in candidates if entries[index].matches(finding, mark)]
+        matching = index.matching(finding, mark)
         matched.update(matching)
         holding = next((entry for entry in matching if entry.holds(today)), None)
         findings.append(finding if holding is None else replace(finding, suppression=holding.suppression))
     return _Run(replace(report, findings=tuple(findings)), entries, matched)
-
-
-def _indexed(entries: Sequence[Entry]) -> tuple[Mapping[str, list[int]], list[int]]:
-    """Positions of entries by fingerprint, and of those without: baselines have thousands of the former."""
-    by_mark: dict[str, list[int]] = {}
-    others: list[int] = []
-    for index, entry in enumerate(entries):
-        (others if entry.fingerprint is None else by_mark.setdefault(entry.fingerprint, [])).append(index)
-    return by_mark, others
 
 
 def _about(case: _Case, today: date, asked: Collection[str]) -> Iterator[Finding]:

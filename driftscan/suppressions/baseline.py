@@ -11,7 +11,7 @@ from packaging.utils import is_normalized_name
 from driftscan.errors import UsageError
 from driftscan.finding import Finding, Location, Report, Severity
 from driftscan.fingerprint import fingerprints
-from driftscan.suppressions.entries import FAMILY, Entry, parse
+from driftscan.suppressions.entries import FAMILY, Entry, Index, parse
 from driftscan.toml.table import Table
 
 SCHEMA = "driftscan.baseline/1"
@@ -56,12 +56,13 @@ def baseline(reports: Iterable[Report], before: Sequence[Entry], terms: Terms, *
     The entries that were in the file `before` stay as they are where they match a finding and have not expired. Notes
     are left out, unless the reports fail on them.
     """
+    index = Index(before)
     found: dict[str, Entry] = {}
     said: dict[str, str] = {}
     kept: dict[Entry, str] = {}
     for finding, mark in _accepted(reports):
         said.setdefault(mark, finding.message)
-        old = next((entry for entry in before if entry.holds(today) and entry.matches(finding, mark)), None)
+        old = next((entry for entry in index.matching(finding, mark) if entry.holds(today)), None)
         if old is not None:
             kept.setdefault(old, finding.message)
         else:

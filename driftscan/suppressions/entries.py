@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -54,7 +54,7 @@ class Entry:
     @property
     def rules(self) -> tuple[Rule, ...]:
         """Rules whose findings it can match."""
-        candidates = RULES if self.rule is None else named(self.rule)
+        candidates = RULES if self.rule is None else _named(self.rule)
         return tuple(rule for rule in candidates if not rule.code.startswith(FAMILY))
 
     def matches(self, finding: Finding, fingerprint: str) -> bool:
@@ -99,6 +99,23 @@ class Entry:
             yield f"with the fingerprint {self.fingerprint}"
 
 
+class Index:
+    """Entries by fingerprint, and those without: baselines have thousands of the former."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries = entries
+        self._by_mark: dict[str, list[int]] = {}
+        self._others: list[int] = []
+        for position, entry in enumerate(entries):
+            kept = self._others if entry.fingerprint is None else self._by_mark.setdefault(entry.fingerprint, [])
+            kept.append(position)
+
+    def matching(self, finding: Finding, fingerprint: str) -> list[Entry]:
+        """The entries that match, in their order."""
+        candidates = sorted((*self._by_mark.get(fingerprint, ()), *self._others))
+        return [self._entries[each] for each in candidates if self._entries[each].matches(finding, fingerprint)]
+
+
 def parse(table: Table, *, is_baseline: bool = False) -> Entry:
     """The entry that `table` is. Raises UsageError where it is none."""
     table.only(_KEYS, "key of a suppression")
@@ -132,10 +149,10 @@ def _rule(table: Table) -> str | None:
     name = table.text("rule")
     if name is None:
         return None
-    if not named(name):
+    if not _named(name):
         known = [*(rule.code for rule in RULES), *(rule.slug for rule in RULES)]
         raise UsageError(f"there is no rule {name!r}", where=table.where("rule"), hint=_meant_rule(name, known))
-    if all(rule.code.startswith(FAMILY) for rule in named(name)):
+    if all(rule.code.startswith(FAMILY) for rule in _named(name)):
         raise UsageError(
             "findings about suppressions cannot be suppressed",
             where=table.where("rule"),
@@ -186,6 +203,12 @@ def _contains(versions: SpecifierSet, version: str) -> bool:
 def _lies_in(finding: Finding, pattern: str) -> bool:
     path = finding.path or (finding.location.path if finding.location else None)
     return path is not None and _compiled(pattern).fullmatch(path) is not None
+
+
+@cache
+def _named(name: str) -> tuple[Rule, ...]:
+    """A baseline names the same few rules thousands of times."""
+    return named(name)
 
 
 @cache

@@ -27,9 +27,12 @@ class Table:
     def line(self, *keys: str | int) -> int | None:
         """The line of what `keys` lead to, else of what is around it; None for the top of a file."""
         path = (*self.path, *keys)
-        while path and path not in self.lines:
+        while path:
+            # An array of tables has no line of its own but that of its first table.
+            if (line := self.lines.get(path) or self.lines.get((*path, 0))) is not None:
+                return line
             path = path[:-1]
-        return self.lines.get(path)
+        return None
 
     def where(self, *keys: str | int) -> str:
         """`file:line`."""

@@ -171,7 +171,8 @@ def test_formats_of_the_configuration(capsys: pytest.CaptureFixture[str]) -> Non
         ("fail_on = 'error'\n", "driftscan.toml:1: there is no setting 'fail_on'\nhint: did you mean fail-on?\n"),
         ("\nformat = 'jsn'\n", "driftscan.toml:2: there is no format 'jsn'\nhint: did you mean json?\n"),
         ("offline = 1\n", 'driftscan.toml:1: "offline" has to be true or false\n'),
-        ("ignore = ['XX']\n", "there is no rule 'XX'\n"),
+        ("\nignore = ['XX']\n", "driftscan.toml:2: there is no rule 'XX'\n"),
+        ("\n[[targets]]\n", "driftscan.toml:2: there is no setting 'targets'\nhint: did you mean target?\n"),
     ],
 )
 def test_what_is_wrong_in_the_configuration_ends_every_command(
