@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 from driftscan.api.checking import place
 from driftscan.model.target import Target
-from driftscan.resolve import session
+from driftscan.resolve import checking, session
 from driftscan.resolve.check import Checked
-from driftscan.resolve.session import Locked, Options
+from driftscan.resolve.options import Options
+from driftscan.resolve.session import Locked
 
 __all__ = ["Checked", "Locked", "Options", "check", "located", "lock"]
 
@@ -24,7 +25,7 @@ def lock(paths: Sequence[str], options: Options, *, warn: Callable[[str], None] 
 
 def check(paths: Sequence[str], options: Options, *, warn: Callable[[str], None] | None = None) -> Checked:
     """Whether the lock at `options.output` is still what `paths` ask for."""
-    return session.check(paths, options, locate=located, warn=warn)
+    return checking.check(paths, options, locate=located, warn=warn)
 
 
 def located(reference: str, options: Options) -> Target:

@@ -14,6 +14,7 @@ from driftscan.errors import UsageError
 from driftscan.lock import FORMATS
 from driftscan.model.target import Target
 from driftscan.resolve import session
+from driftscan.resolve.options import STDOUT, Options
 from driftscan.resolve.project import Chosen
 
 if TYPE_CHECKING:
@@ -94,14 +95,15 @@ def lock(context: click.Context, requirements: tuple[str, ...], **options: Unpac
     settings = _settings(requirements, options)
     if options["check"]:
         from driftscan.cli import output
+        from driftscan.resolve.checking import check
 
-        checked = session.check(requirements, settings, locate=_located, warn=warn)
+        checked = check(requirements, settings, locate=_located, warn=warn)
         output.show(_report(checked))
         context.exit(DRIFT if checked.is_stale else INCOMPLETE if checked.is_open else CLEAN)
     result = session.lock(requirements, settings, locate=_located, warn=warn, meanwhile=_import_output)
     from driftscan.cli import output
 
-    if settings.output == session.STDOUT:
+    if settings.output == STDOUT:
         output.show(result.text)
     else:
         output.replace(result.text, settings.output)
@@ -116,7 +118,7 @@ def _import_output() -> None:
     from driftscan.cli import output  # noqa: F401 (it takes a while, and so does the engine)
 
 
-def _located(reference: str, options: session.Options) -> Target:
+def _located(reference: str, options: Options) -> Target:
     # What reads images takes longer to import than most locks take to make.
     from driftscan.api.locking import located
 
@@ -131,7 +133,7 @@ def _tell(result: session.Locked, path: str) -> None:
     for line in result.changes:
         output.note(line)
     pins = f"{result.packages} {'package' if result.packages == 1 else 'packages'}"
-    where = f"locked in {path}" if path != session.STDOUT else "locked"
+    where = f"locked in {path}" if path != STDOUT else "locked"
     output.note(f"{pins} {where} for {' and '.join(result.words)}")
 
 
@@ -148,9 +150,9 @@ def _report(checked: Checked) -> str:
     return "".join(f"{plain(line)}\n" for line in lines)
 
 
-def _settings(paths: tuple[str, ...], options: _Options) -> session.Options:
+def _settings(paths: tuple[str, ...], options: _Options) -> Options:
     place = options["output"] or _default(paths)
-    return session.Options(
+    return Options(
         output=place,
         to=options["to"] or _format(place),
         constraints=options["constraint"],

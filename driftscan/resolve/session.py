@@ -10,69 +10,31 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from driftscan.errors import LockError, PackageIndexError, ResolveError, UsageError
+from driftscan.errors import LockError, UsageError
 from driftscan.index.address import origin_of, shown
-from driftscan.index.credentials import with_password
-from driftscan.index.settings import configured_indexes, indexes_in
 from driftscan.lock import parse
 from driftscan.lock.document import Document
 from driftscan.lock.requirements_sources import Located
 from driftscan.model.lock import Lock, OriginKind, Unchecked
-from driftscan.model.target import Target
 from driftscan.reading import read_document
 from driftscan.resolve import places as resolve_places
 from driftscan.resolve.inputs import Inputs, Wanted, name_of, read_inputs
+from driftscan.resolve.options import STDOUT, Locate, Options
 from driftscan.resolve.places import Place
 from driftscan.resolve.plan import Plan
-from driftscan.resolve.project import Chosen
 from driftscan.resolve.question import Engine
 from driftscan.resolve.record import UNIVERSAL, Record, command_line, read_record
+from driftscan.resolve.sources import folders, indexes
 from driftscan.store import default_folder
 
 if TYPE_CHECKING:
     from driftscan.convert.content import Made
-    from driftscan.resolve.check import Checked, Step
     from driftscan.resolve.facts import Facts
 
-STDOUT = "-"
 _DAYS = re.compile(r"(?:P?(\d{1,5})\s*(?:d|D|days?))")
 _LOWEST = re.compile(r">=\s*(3\.\d{1,2}(?:\.\d{1,3})?)")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How to lock. `targets` are image references; `output` a path, `-` for none; the rest is as the command has it."""
-
-    output: str = STDOUT
-    to: str = "requirements"
-    constraints: tuple[str, ...] = ()
-    chosen: Chosen = Chosen()  # noqa: RUF009  # immutable
-    targets: tuple[str, ...] = ()
-    environment: str | None = None
-    platform: str | None = None
-    python: str | None = None
-    python_platform: str | None = None
-    universal: bool = False
-    engine: str | None = None
-    """None: as the lock that is there was made, or uv."""
-    upgrade: bool = False
-    upgrade_packages: tuple[str, ...] = ()
-    exclude_newer: str | None = None
-    allow_builds: bool = False
-    hashes: str = "all"
-    index_urls: tuple[str, ...] = ()
-    extra_index_urls: tuple[str, ...] = ()
-    index_config: str | None = None
-    find_links: tuple[str, ...] = ()
-    no_index: bool = False
-    offline: bool = False
-    cache: bool = True
-
-
-Locate: TypeAlias = Callable[[str, Options], Target]
-"""Finds the target of the Python in the image that a reference names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,8 +142,8 @@ def prepare(paths: Sequence[str], options: Options, locate: Locate, warn: Callab
         cutoff=_instant(options.exclude_newer, datetime.now(UTC)) if options.exclude_newer else None,
         places=places,
         python=python,
-        indexes=tuple(_indexes(inputs, options)),
-        folders=tuple(_folders(inputs, options)),
+        indexes=tuple(indexes(inputs, options)),
+        folders=tuple(folders(inputs, options)),
         engine=_engine(options.engine or record.engine.partition(" ")[0]),
         warn=warn,
     )
@@ -216,7 +178,7 @@ def _locked(task: Task, meanwhile: Callable[[], object]) -> Locked:
         with task.facts() as facts:
             resolved = resolve(plan, facts, first, meanwhile)
     options = task.options
-    result = write(plan, resolved, options.to, task.made(), options.hashes, partial(_seen_from, options.output))
+    result = write(plan, resolved, options.to, task.made(), options.hashes, partial(seen_from, options.output))
     return Locked(
         text=result.text,
         packages=len(result.lock.packages),
@@ -225,93 +187,6 @@ def _locked(task: Task, meanwhile: Callable[[], object]) -> Locked:
         notes=(*task.inputs.notes, *resolved.notes, *result.notes),
         unchecked=resolved.unchecked,
     )
-
-
-def check(
-    paths: Sequence[str], options: Options, *, locate: Locate, warn: Callable[[str], None] | None = None
-) -> Checked:
-    """Whether the lock at `options.output` is still what `paths` ask for; nothing is written.
-
-    What is not named (the target, the cutoff, the engine) is as the lock records it. Raises DriftscanError where
-    something cannot be read.
-    """
-    from driftscan.resolve.check import Checked, State, Step, by_itself
-
-    if options.output == STDOUT or not Path(options.output).exists():
-        where = None if options.output == STDOUT else options.output
-        raise UsageError("there is no lock to check", where=where, hint="leave --check out, and it is made")
-    task = prepare(paths, replace(options, upgrade=False), locate, warn)
-    task, differences = _as_recorded(task)
-    old = task.previous or parse(read_document(options.output))
-    first = by_itself(task.inputs, old, task.record.inputs, [target for _, target in _examples(task, old)])
-    if differences:
-        lines = first.lines if first.state is State.STALE else ()
-        first = Step("inputs", State.STALE, (*differences, *lines))
-    return Checked(options.output, (first, *_asked(task, old, first)))
-
-
-def _as_recorded(task: Task) -> tuple[Task, tuple[str, ...]]:
-    """The task with the cutoff that the lock records, and what it records other than was asked for."""
-    options, record = task.options, task.record
-    differences = []
-    if record.places and record.places != task.words:
-        differences.append(f"{options.output} is for {' and '.join(record.places)}, not for {' and '.join(task.words)}")
-    if options.exclude_newer and record.inputs and task.cutoff != record.cutoff:
-        was = f"files before {record.cutoff}" if record.cutoff else "files of any time"
-        differences.append(f"{options.output} has {was}, not those before {task.cutoff}")
-    if not options.exclude_newer:
-        task = replace(task, cutoff=record.cutoff)
-    return task, tuple(differences)
-
-
-def _examples(task: Task, old: Lock) -> Iterator[tuple[str, Target]]:
-    from driftscan.witnesses import in_words, witnesses
-
-    if task.places:
-        yield from ((place.words, place.target) for place in task.places)
-        return
-    for target in witnesses([replace(old, requires_python=f">={task.python}")]):
-        yield in_words(target), target
-
-
-def _asked(task: Task, old: Lock, first: Step) -> Iterator[Step]:
-    """The steps that need an index."""
-    from driftscan.resolve.check import State, Step, audit
-
-    is_known = first.state is State.FINE and task.record.inputs == task.inputs.digest
-    if task.options.offline:
-        state = State.SKIPPED if is_known or first.state is State.STALE else State.OPEN
-        yield Step(
-            "resolve",
-            state,
-            ("not needed: the lock was made from these inputs" if is_known else "not done: it needs the index",),
-        )
-        yield Step("audit", State.SKIPPED, ("not done: it needs the index",))
-        return
-    with task.facts(asks_again=True) as facts:
-        if is_known:
-            yield Step("resolve", State.SKIPPED, ("not needed: the lock was made from these inputs",))
-        else:
-            yield _resolved_again(task, old, facts)
-        yield audit(old, facts, all_files=task.record.hashes == "all")
-
-
-def _resolved_again(task: Task, old: Lock, facts: Facts) -> Step:
-    """What would change. Pins are kept as far as they can be, so what does is what the inputs ask for."""
-    from driftscan.resolve.check import State, Step
-    from driftscan.resolve.locking import resolve
-    from driftscan.resolve.writing import changes, write
-
-    plan = replace(task.plan(), previous=old)
-    try:
-        with closing(plan.begin()) as first:
-            resolved = resolve(plan, facts, first)
-        result = write(plan, resolved, task.options.to, task.made(), "all", partial(_seen_from, task.options.output))
-    except (ResolveError, PackageIndexError) as error:
-        state = State.OPEN if "cannot be looked up" in error.message else State.STALE
-        return Step("resolve", state, (str(error),))
-    lines = tuple(changes(old, result.lock))
-    return Step("resolve", State.STALE, lines) if lines else Step("resolve", State.FINE, ("the same pins",))
 
 
 def _check(paths: Sequence[str], options: Options) -> None:
@@ -412,65 +287,6 @@ def _lowest(inputs: Inputs, options: Options) -> str:
     return resolve_places.named(options.python or here, "linux").python
 
 
-def _indexes(inputs: Inputs, options: Options) -> Iterator[str]:
-    """Indexes in the order of their priority: extra ones before the main one, as uv has it.
-
-    Those of the command line come in place of those of the inputs, and these in place of this machine's; the latter
-    matter for their credentials even so.
-    """
-    if (options.no_index or inputs.no_index) and not options.index_urls:
-        return
-    configured = indexes_in(options.index_config) if options.index_config else _configured(options, inputs)
-    main = (
-        options.index_urls
-        or (options.index_config and configured)
-        or _main_last(inputs.indexes, configured)
-        or configured
-    )
-    seen: set[str] = set()
-    for url in (*options.extra_index_urls, *main):
-        if url.rstrip("/") in seen:
-            continue
-        seen.add(url.rstrip("/"))
-        try:
-            origin_of(url)
-        except PackageIndexError as error:
-            raise UsageError(f"the index {error.message}", hint="an index is an http or https address") from error
-        yield with_password(_with_login(url, configured))
-
-
-def _configured(options: Options, inputs: Inputs) -> tuple[str, ...]:
-    try:
-        return configured_indexes()
-    except UsageError:
-        if options.index_urls or (inputs.indexes and "" not in inputs.indexes):
-            return ()
-        raise
-
-
-def _main_last(named: Sequence[str], configured: Sequence[str]) -> tuple[str, ...]:
-    """The indexes of inputs, which name the main one first; an empty name stands for the configured ones."""
-    return tuple(each for url in reversed(named) for each in ((url,) if url else configured))
-
-
-def _with_login(url: str, configured: Iterable[str]) -> str:
-    """The configured spelling of an index that was named without credentials."""
-    return next((each for each in configured if shown(each).rstrip("/") == url.rstrip("/")), url)
-
-
-def _folders(inputs: Inputs, options: Options) -> Iterator[str]:
-    for value in options.find_links:
-        yield value if "://" in value else str(Path(value).absolute())
-    for value, file in inputs.folders:
-        if value.startswith(("http://", "https://")):
-            yield value
-            continue
-        folder = Path(Path(file).parent, value.removeprefix("file://")).absolute()
-        if not folder.is_dir():
-            raise LockError(f"--find-links names {value}, which is no folder", where=file)
-        yield str(folder)
-
-
 def _engine(name: str) -> Engine:
     if name == "pip-tools":
         from driftscan.resolve.piptools import PipTools
@@ -498,7 +314,7 @@ def _written(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
 
 
-def _seen_from(output: str, path: str) -> str:
+def seen_from(output: str, path: str) -> str:
     """A path as it is seen from the folder of the lock."""
     folder = Path(output).parent if output != STDOUT else Path()
     return Path(os.path.relpath(path, folder)).as_posix()
@@ -506,10 +322,10 @@ def _seen_from(output: str, path: str) -> str:
 
 def _words(files: Iterable[str], options: Options, cutoff: str | None) -> Iterator[str]:
     """The options that make the same lock again, run in its folder; indexes are a matter of the machine."""
-    yield from (_seen_from(options.output, path) for path in files)
+    yield from (seen_from(options.output, path) for path in files)
     yield from ("-o", Path(options.output).name) if options.output != STDOUT else ()
     for path in options.constraints:
-        yield from ("-c", _seen_from(options.output, path))
+        yield from ("-c", seen_from(options.output, path))
     for name, values in (
         ("--extra", options.chosen.extras),
         ("--group", options.chosen.groups),

@@ -12,8 +12,9 @@ from driftscan.errors import ResolveError
 from driftscan.lock import parse
 from driftscan.lock.document import Document
 from driftscan.resolve.choice import Answers, agreed_pins, merged
+from driftscan.resolve.options import Options
 from driftscan.resolve.places import Place, named, platform_name, recorded, this_machine, uv_platform
-from driftscan.resolve.session import Options, lock
+from driftscan.resolve.session import lock
 from tests.builders.indexes import PackageIndex
 
 LINUX, NEWER, WINDOWS = named("3.11.2", "linux"), named("3.13.1", "linux"), named("3.11.2", "windows")
