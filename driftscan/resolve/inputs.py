@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from posixpath import basename
 
-from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 
@@ -295,16 +294,6 @@ def _refuse_unlockable(wanted: Wanted, *, allow_builds: bool) -> None:
             where=wanted.where,
             hint="--allow-builds lets its code run on this machine",
         )
-
-
-def specifiers(wanted: Iterable[Wanted]) -> Iterator[SpecifierSet]:
-    """What requirements from indexes admit."""
-    yield from (SpecifierSet(each.specifier) for each in wanted if each.located is None)
-
-
-def standard(wanted: Wanted) -> Requirement | None:
-    """The requirement by PEP 508; None where it names a place."""
-    return Requirement(wanted.text) if wanted.located is None else None
 
 
 def name_of(text: str) -> NormalizedName:

@@ -20,7 +20,7 @@ _IGNORED = ("override-dependencies", "exclude-dependencies", "constraint-depende
 
 
 class Chosen(NamedTuple):
-    """Which parts of a project are meant beside what it always requires; with `only_groups`, instead of it."""
+    """Which parts of a project are meant beside what it always requires."""
 
     extras: tuple[str, ...] = ()
     all_extras: bool = False
