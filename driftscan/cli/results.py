@@ -78,7 +78,10 @@ def write_all(reports: Sequence[Named], options: OutputOptions) -> None:
 def _files(name: str, path: str, reports: Sequence[Named], view: View) -> list[tuple[str, str]]:
     if _PLACE not in path:
         return [(_joined(name, reports, view), path)]
-    return [(FORMATS[name](each.report, view), path.replace(_PLACE, _file_name(each.name))) for each in reports]
+    paths = [path.replace(_PLACE, _file_name(each.name)) for each in reports]
+    if same := {each for each in paths if paths.count(each) > 1}:
+        raise UsageError(f"two targets would be written to {min(same)}", hint="give them names that differ")
+    return [(FORMATS[name](each.report, view), own) for each, own in zip(reports, paths, strict=True)]
 
 
 def _file_name(name: str) -> str:

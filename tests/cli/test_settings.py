@@ -125,6 +125,18 @@ def test_a_file_of_all_or_one_of_each(capsys: pytest.CaptureFixture[str]) -> Non
     assert Path("drift-lab.html").exists()
 
 
+def test_names_that_make_one_file(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(TARGETS.replace('"shop"', '"a/b"').replace('"lab"', '"a b"'))
+    code, out, err = ran(capsys, "compare", "-o", "json={target}.json")
+    assert (code, out, err) == (
+        2,
+        "",
+        "driftscan: error: two targets would be written to a-b.json\nhint: give them names that differ\n",
+    )
+    assert ran(capsys, "compare", "--target", "a/b", "-o", "json=x-{target}.json")[0] == 0
+    assert Path("x-a-b.json").exists()
+
+
 def test_a_format_of_one_image(capsys: pytest.CaptureFixture[str]) -> None:
     configure(TARGETS)
     code, out, err = ran(capsys, "compare", "--format", "html")
