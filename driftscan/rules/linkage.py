@@ -232,7 +232,8 @@ def _missing_symbols(comparison: Comparison, each: Modules) -> Iterator[Draft]:
     api = comparison.environment.interpreter.api if comparison.environment is not None else None
     if api is None:
         return
-    lacking = [(native, missing) for native in each.modules if (missing := _not_in(native, api))]
+    exports = _exports(each)
+    lacking = [(native, missing) for native in each.modules if (missing := _not_in(native, api, exports))]
     if lacking:
         native, missing = lacking[0]
         names = missing[0] if len(missing) == 1 else f"{missing[0]} and {len(missing) - 1} more"
@@ -245,9 +246,20 @@ def _missing_symbols(comparison: Comparison, each: Modules) -> Iterator[Draft]:
         )
 
 
-def _not_in(native: Native, api: frozenset[str]) -> Sequence[str]:
+def _exports(each: Modules) -> Mapping[str, Sequence[str]]:
+    """What the libraries of a distribution provide under names like those of Python's C API, by path."""
+    symbols = ((native.path, native.elf.symbols) for native in each.natives if not native.is_module)
+    return {path: found.python_exports for path, found in symbols if found is not None and found.python_exports}
+
+
+def _not_in(native: Native, api: frozenset[str], exports: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """Names that neither the interpreter nor a library that the module leads to has."""
     symbols = native.elf.symbols
-    return [name for name in symbols.python_needs if name not in api] if symbols is not None else ()
+    missing = [name for name in symbols.python_needs if name not in api] if symbols is not None else []
+    if not missing or native.linkage is None:
+        return missing
+    linked = {name for library in native.linkage.libraries for name in exports.get(library.path or "", ())}
+    return [name for name in missing if name not in linked]
 
 
 def _python(comparison: Comparison) -> str:

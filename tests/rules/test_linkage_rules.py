@@ -198,6 +198,15 @@ def test_a_symbol_of_python_is_missing() -> None:
     )
 
 
+def test_a_library_of_the_distribution_provides_what_is_called_like_the_api() -> None:
+    """VTK exports `PyVTKClass_Add` from a library that its modules need."""
+    core = library(exports=("PyShop_New",))
+    shop = module("libshop.so", needs=("PyList_New", "PyShop_New"), runpath="$ORIGIN")
+    assert said(taken(OWN, package({f"x.{SUFFIX}": shop, "libshop.so": core}))) == []
+    (finding,) = found(taken(OWN, package({f"x.{SUFFIX}": shop, "libshop.so": library()})))
+    assert finding.rule == "NW308"
+
+
 def test_modules_for_another_python_only() -> None:
     other = "cpython-310-x86_64-linux-gnu.so"
     files = {f"x.{other}": module(), f"y.{other}": module(), f"y.{SUFFIX}": module(), f"z.{other}": library()}
