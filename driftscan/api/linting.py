@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from driftscan.model.lock import Lock, OriginKind, Request
 from driftscan.model.target import Target
 from driftscan.model.traces import FoundLock
 from driftscan.practices import base, fixes, scope
-from driftscan.practices.actions import of_steps
+from driftscan.practices.actions import Action, of_steps
 from driftscan.practices.fixes import Fixed
 from driftscan.practices.installs import installs
 from driftscan.practices.locked import MANAGED
@@ -245,20 +246,34 @@ def context_locks(dockerfile: Dockerfile, context: str | None) -> Mapping[str, L
     """The locks in the build context that the Dockerfile's instructions install from, by the name that they use."""
     folder = Path(context) if context is not None else Path(dockerfile.path).parent
     found: dict[str, LockFacts] = {}
-    for name in dict.fromkeys(_named_locks(dockerfile)):
-        for path in _candidates(name):
+    for name, copied in _named_locks(dockerfile):
+        for path in (*copied, *_candidates(name)):
             facts = _lock_facts(folder, path)
             if facts is not None:
-                found[name.removeprefix("./")] = facts
+                found.setdefault(name.removeprefix("./"), facts)
                 break
     return MappingProxyType(found)
 
 
-def _named_locks(dockerfile: Dockerfile) -> Iterator[str]:
+def _named_locks(dockerfile: Dockerfile) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Names of locks as commands have them, and which files of the context were copied under that name before."""
     for stage in dockerfile.stages:
+        copied: dict[str, list[str]] = {}
         for _, action in of_steps(dockerfile.path, stage):
+            for name, source in _copied(action):
+                copied.setdefault(name, []).append(source)
             for _, install in installs(action.commands, action.values):
-                yield from install.locks
+                for lock in install.locks:
+                    yield lock, tuple(reversed(copied.get(posixpath.basename(lock), ())))
+
+
+def _copied(action: Action) -> Iterator[tuple[str, str]]:
+    """What a file of the context is called after it was copied, and its path in the context."""
+    if action.keyword not in ("COPY", "ADD") or action.origin is not None or action.destination is None:
+        return
+    for source in action.sources:
+        is_renamed = len(action.sources) == 1 and posixpath.basename(action.destination)
+        yield posixpath.basename(action.destination if is_renamed else source), source
 
 
 def _candidates(name: str) -> Iterator[str]:

@@ -142,6 +142,19 @@ def test_the_lock_in_an_image_tells_of_its_hashes(
     assert ([each["rule"] for each in document["findings"]], document["unchecked"]) == (expected, [])
 
 
+def test_a_lock_is_found_where_it_was_copied_from(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copies = "COPY ci/base.txt /app/requirements.txt\nCOPY ci/more.txt ci/own.txt /app/\n"
+    installs = "RUN pip install --no-cache-dir --require-hashes -r /app/requirements.txt -r /app/more.txt\n"
+    (folder / "Dockerfile").write_text(GOOD.replace("ENTRYPOINT", f"{copies}{installs}ENTRYPOINT"))
+    assert run(["lint"]) == 3
+    said = " ".join(capsys.readouterr().out.split())
+    assert "whether /app/requirements.txt, /app/more.txt brings numerical libraries" in said
+    (folder / "ci").mkdir()
+    for name in ("base.txt", "more.txt"):
+        (folder / "ci" / name).write_text(LOCK)
+    assert run(["lint"]) == 0
+
+
 @pytest.mark.parametrize(
     ("path", "instruction", "expected"),
     [
