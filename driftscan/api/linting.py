@@ -20,11 +20,12 @@ from driftscan.compare import compare as join
 from driftscan.dockerfile import Dockerfile, parse
 from driftscan.dockerfile.build import Build, LockFacts, OtherLock, Resolved
 from driftscan.dockerfile.parse import MAX_BYTES
-from driftscan.errors import DockerfileError, DriftscanError, LockError, UsageError
+from driftscan.errors import DockerfileError, DriftscanError, ImageError, LockError, UsageError
 from driftscan.finding import DockerfileInput, Finding, Practice, Report, Severity, TargetInput
 from driftscan.graph import DependencyGraph
+from driftscan.image.source import Image
 from driftscan.lock.document import Document
-from driftscan.model.image import LayerId
+from driftscan.model.image import LayerId, UsedImage
 from driftscan.model.inventory import Environment, Inventory
 from driftscan.model.lock import Lock, OriginKind, Request
 from driftscan.model.target import Target
@@ -71,6 +72,8 @@ class _Seen:
     inventory: Inventory
     target: TargetInput
     environment: Environment | None
+    used: tuple[UsedImage, ...] = ()
+    unread: str | None = None
 
 
 def lint(
@@ -124,6 +127,8 @@ def _examined(subject: Subject, progress: Progress | None) -> tuple[Comparison, 
         dockerfile=dockerfile,
         context=context_locks(dockerfile, subject.context) if dockerfile is not None else None,
         images=_resolved(dockerfile, seen, subject),
+        used=seen.used if seen is not None else (),
+        unread=seen.unread if seen is not None else None,
         **_base(subject),
     )
     comparison = with_image_locks(replace(comparison, build=build))
@@ -208,7 +213,22 @@ def _look(subject: Subject, progress: Progress | None) -> _Seen:
         inventory = take_inventory(
             image, environment=subject.environment, progress=progress, cache=subject.cache, with_traces=True
         )
-        return _Seen(inventory=inventory, target=described(image), environment=default(inventory))
+        used, unread = _used(image)
+        return _Seen(
+            inventory=inventory,
+            target=described(image),
+            environment=default(inventory),
+            used=used,
+            unread=unread,
+        )
+
+
+def _used(image: Image) -> tuple[tuple[UsedImage, ...], str | None]:
+    """The images that it was built from as its builder attests, or why that cannot be read."""
+    try:
+        return image.used(), None
+    except ImageError as error:
+        return (), str(error)
 
 
 def default(inventory: Inventory) -> Environment | None:
@@ -409,6 +429,7 @@ def _resolved(dockerfile: Dockerfile | None, seen: _Seen | None, subject: Subjec
     names = [base.bare(name) for name, _ in base.images(dockerfile)] if dockerfile is not None else []
     if seen is not None and (label := seen.inventory.config.labels.get(base.BASE_NAME)):
         names.append(base.bare(label))
+    names += [base.bare(each.name) for each in (seen.used if seen is not None else ())]
     found: dict[str, Resolved] = {}
     for name in dict.fromkeys(names):
         found[name] = _asked(name)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from driftscan.dockerfile.model import Dockerfile
+from driftscan.model.image import UsedImage
 
 
 class LockFacts(NamedTuple):
@@ -59,5 +60,9 @@ class Build:
     base_layers: tuple[str, ...] | None = None
     base_runs: tuple[str, ...] = ()
     """Entrypoint and command of the base image."""
+    used: tuple[UsedImage, ...] = ()
+    """Images that the image was built from, as its builder attests."""
+    unread: str | None = None
+    """Why what the builder attests cannot be read."""
     other_locks: tuple[OtherLock, ...] = ()
     same_locks: tuple[str, ...] = ()

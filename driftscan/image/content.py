@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from driftscan.errors import ImageError, NotFoundError
+from driftscan.image import provenance
 from driftscan.image.decompress import Stream
 from driftscan.image.limits import Limits
 from driftscan.image.manifest import (
@@ -19,6 +20,7 @@ from driftscan.image.manifest import (
     read_manifest,
 )
 from driftscan.image.source import Image, LayerBlob, RandomAccess
+from driftscan.model.image import UsedImage
 
 _INDEX_DEPTH = 4
 _REF_NAME = "org.opencontainers.image.ref.name"
@@ -53,7 +55,8 @@ def open_stored(
     abort: Callable[[], None] = lambda: None,
 ) -> Image:
     """The image of one platform, from a manifest or the entries of an index; configuration verified and read."""
-    manifest = _one_platform(store, document, platform, origin.where, limits)
+    chosen = _one_platform(store, document, platform, origin.where, limits)
+    manifest = chosen.manifest
     raw = read_blob(store, manifest.config, "the image configuration", origin.where, limits)
     config = read_config(raw, limits)
     check_platform(config, platform, origin.where)
@@ -69,7 +72,31 @@ def open_stored(
         digest=manifest.config.digest,
         platform=config.platform or None,
         close=close,
+        used=lambda: _used(store, chosen, origin.where, limits),
     )
+
+
+class _Chosen(NamedTuple):
+    """A manifest, and what the index that names it says is attested of it."""
+
+    manifest: Manifest
+    digest: str = ""
+    attestation: Descriptor | None = None
+
+
+def _used(store: BlobStore, chosen: _Chosen, where: str, limits: Limits) -> tuple[UsedImage, ...]:
+    """The images that provenance attestations of the manifest name."""
+    if chosen.attestation is None:
+        return ()
+    raw = store.read_manifest(chosen.attestation)
+    verify(raw, chosen.attestation, "the attestation manifest", where)
+    held = read_manifest(raw, limits, chosen.attestation.media_type or None)
+    found: dict[UsedImage, None] = {}
+    for layer in held.layers if isinstance(held, Manifest) else ():
+        if provenance.is_provenance(layer):
+            data = read_blob(store, layer, "the provenance attestation", where, limits)
+            found |= dict.fromkeys(provenance.used_images(data, chosen.digest, limits))
+    return tuple(found)
 
 
 def _one_platform(
@@ -78,13 +105,15 @@ def _one_platform(
     platform: str | None,
     where: str,
     limits: Limits,
-) -> Manifest:
+) -> _Chosen:
+    digest, attestation = "", None
     for _ in range(_INDEX_DEPTH):
         if isinstance(document, Manifest):
-            return document
+            return _Chosen(document, digest, attestation)
         if not document:
             raise NotFoundError("its index lists no image", where=where)
         chosen = choose_platform(document, platform, where)
+        digest, attestation = chosen.digest, provenance.attestation_of(document, chosen)
         raw = store.read_manifest(chosen)
         verify(raw, chosen, "the manifest", where)
         document = read_manifest(raw, limits, chosen.media_type or None)

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import NamedTuple, Self, TypeAlias
 
 from driftscan.image.decompress import Stream
-from driftscan.model.image import ImageConfig, LayerIndex, Wants
+from driftscan.model.image import ImageConfig, LayerIndex, UsedImage, Wants
 from driftscan.model.inventory import Inventory
 
 
@@ -83,7 +83,8 @@ class Image:
     """An image that was found and opened; use it as a context manager.
 
     `reference` is what the user asked for, `source` the scheme that answered, `digest` that of the configuration
-    (the image id), None for folders. `focus` is the prefix that an `env:` reference is about.
+    (the image id), None for folders. `focus` is the prefix that an `env:` reference is about. `used` reads which images
+    it was built from, as far as its builder attests that.
     """
 
     reference: str
@@ -94,6 +95,7 @@ class Image:
     platform: str | None = None
     focus: str | None = None
     close: Callable[[], None] = field(default=lambda: None)
+    used: Callable[[], tuple[UsedImage, ...]] = field(default=tuple)
 
     def __enter__(self) -> Self:
         return self

@@ -157,6 +157,13 @@ class LayerIndex:
         return len(self.entries) + sum(len(crowd) for crowds in self.crowds.values() for crowd in crowds)
 
 
+class UsedImage(NamedTuple):
+    """An image that a build used: its name without a digest, and the digest (`sha256:...`) that it then had."""
+
+    name: str
+    digest: str
+
+
 class HistoryEntry(NamedTuple):
     created_by: str
     empty_layer: bool = False

@@ -16,6 +16,8 @@ _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}")
 BASE_NAME = "org.opencontainers.image.base.name"
 BASE_DIGEST = "org.opencontainers.image.base.digest"
 _SYNTAX = "docker/dockerfile"
+_TOOLS = (_SYNTAX, "docker/buildkit")
+"""Images of the builder itself, which provenance lists too."""
 
 
 def judge(comparison: Comparison) -> Iterator[Statement]:
@@ -183,24 +185,32 @@ def _built_on(comparison: Comparison, name: str) -> Statement:
 
 
 def _image(comparison: Comparison) -> Iterator[Statement]:
-    """What an image says of its base: labels, where its builder set them."""
+    """What an image says of those that it was built from: labels where its builder set them, else its attestations."""
     inventory = scope.image(comparison)
     labels = inventory.config.labels if inventory is not None else {}
-    name, digest = labels.get(BASE_NAME), labels.get(BASE_DIGEST)
-    if digest is None:
-        yield unknown(
-            "IM511",
-            Grade.HISTORY,
-            "whether the base image was pinned by its digest",
-            "an image's history does not tell; give the Dockerfile",
-        )
+    digest = labels.get(BASE_DIGEST)
+    if digest is not None:
+        yield from _said(comparison, labels.get(BASE_NAME), digest, "the label")
         return
+    used = [each for each in comparison.build.used if not each.name.startswith(_TOOLS)]
+    for each in used:
+        yield from _said(comparison, each.name, each.digest, "the provenance attestation")
+    if not used:
+        unread = comparison.build.unread
+        why = f"its attestation cannot be read ({unread})" if unread else "an image's history does not tell"
+        yield unknown(
+            "IM511", Grade.HISTORY, "whether the base image was pinned by its digest", f"{why}; give the Dockerfile"
+        )
+
+
+def _said(comparison: Comparison, name: str | None, digest: str, witness: str) -> Iterator[Statement]:
+    """What was used, and whether the name still stands for that. What was asked for, only the Dockerfile tells."""
     shown = name or "its base"
     yield unknown(
         "IM511",
         Grade.PROVENANCE,
         f"whether {shown} was pinned by its digest",
-        f"the label says that the build used {digest}, and not what was asked for; give the Dockerfile",
+        f"{witness} says that the build used {digest}, and not what was asked for; give the Dockerfile",
     )
     now = comparison.build.images.get(bare(name)) if name is not None else None
     if name is None or now is None:
