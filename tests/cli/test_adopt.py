@@ -18,6 +18,8 @@ from driftscan.cli import run
 from tests.builders.indexes import PackageIndex, Served, package_index
 from tests.builders.wheels import wheel
 
+pytestmark = pytest.mark.real  # installers of their own, and environments that are read whole
+
 SHOP, TOOL = "shop-1.0-py3-none-any.whl", "tool-2.0-py3-none-any.whl"
 ANY_PYTHON = ["--python", sys.executable]
 

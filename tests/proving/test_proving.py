@@ -16,6 +16,8 @@ from tests.builders.installed import record_line
 from tests.builders.wheels import wheel
 from tests.proving.conftest import ENTRY_POINTS, FILES, by_pip, by_uv
 
+pytestmark = pytest.mark.real  # installers of their own, and environments that are read whole
+
 WHEEL = "shop-1.0-py3-none-any.whl"
 CHANGED = ("VENV/bin/shop-report", "VENV/SITE/shop/__init__.py", "VENV/share/shop/logo.svg")
 
