@@ -15,6 +15,7 @@ from packaging.utils import NormalizedName
 from driftscan.graph.installed import installed
 from driftscan.model.inventory import DirectUrl, Distribution, DistributionForm, Environment
 from driftscan.model.lock import (
+    STRONG,
     Artifact,
     Dependency,
     Lock,
@@ -24,7 +25,6 @@ from driftscan.model.lock import (
     PackageId,
     SelectionMode,
 )
-from driftscan.proving import STRONG
 from driftscan.rules.drift import INSTALLERS
 
 _HEXADECIMAL = frozenset("0123456789abcdef")

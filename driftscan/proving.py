@@ -16,12 +16,10 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from driftscan.compare import Comparison, CondaRow, Row
 from driftscan.model.inventory import Distribution, Environment, FileProblemKind
-from driftscan.model.lock import Artifact, Hash, Lock, OriginKind, Package
+from driftscan.model.lock import STRONG, Artifact, Hash, Lock, OriginKind, Package
 from driftscan.model.proof import Contents, Difference, DifferenceKind, Grade, InstalledFile, Proof, WheelFiles
 from driftscan.model.target import Target
 
-STRONG = ("sha256", "sha384", "sha512")
-"""Hash algorithms that identify a file."""
 _DATA = re.compile(r"[^/]+\.data/(?P<kind>[^/]+)/(?P<rest>.+)")
 _PER_INSTALL = re.compile(
     r"[^/]+\.dist-info/(?:INSTALLER|REQUESTED|RECORD(?:\.\w+)?|direct_url\.json|uv_\w+\.json|provenance_url\.json)"

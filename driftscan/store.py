@@ -7,6 +7,7 @@ whole file or none. Only folders are read that nobody else can have written to.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -121,6 +122,17 @@ class Store:
         except OSError:
             return False
         return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & _OTHERS_WRITE
+
+
+def sealed(text: bytes) -> tuple[bytes, ...]:
+    """What to store so that damage to `text` is noticed: its SHA-256 on a line, and then itself."""
+    return hashlib.sha256(text).hexdigest().encode(), b"\n", text
+
+
+def unsealed(data: bytes | None) -> bytes | None:
+    """The text that was sealed; None where there is none, or where it is damaged."""
+    digest, newline, text = (data or b"").partition(b"\n")
+    return text if newline and hashlib.sha256(text).hexdigest().encode() == digest else None
 
 
 def default_folder() -> Path | None:

@@ -17,7 +17,7 @@ from driftscan.compare import compare
 from driftscan.errors import ImageError, LockError, PackageIndexError
 from driftscan.finding import Severity
 from driftscan.graph import DependencyGraph
-from driftscan.index.address import origin_of, public, shown
+from driftscan.index.address import public, warn_of_insecure
 from driftscan.index.page import File
 from driftscan.index.ranges import NoPartsError
 from driftscan.index.releases import Releases
@@ -28,9 +28,9 @@ from driftscan.index.wheels import fetched_files, listed_files
 from driftscan.lock import parse
 from driftscan.lock.document import Document
 from driftscan.model.inventory import Distribution, Environment, Inventory
-from driftscan.model.lock import Artifact, Hash, Origin, Package, PackageId, Request
+from driftscan.model.lock import STRONG, Artifact, Hash, Origin, OriginKind, Package, PackageId, Request
 from driftscan.model.proof import Contents, Grade, WheelFiles
-from driftscan.proving import STRONG, distance, judged, touched_paths
+from driftscan.proving import distance, judged, touched_paths
 from driftscan.report.words import describe
 from driftscan.rules import run
 from driftscan.store import default_folder
@@ -75,7 +75,7 @@ def adopt(
     PackageIndexError where an index does not answer, ImageError where nothing is there to be adopted.
     """
     indexes = options.index_urls or configured_indexes()
-    _warn(indexes, options.warn)
+    warn_of_insecure(indexes, options.warn)
     with closing(Web(indexes)) as web:
         matcher = _Matcher(web, indexes, inventory, environment, options)
         found = list(candidates(environment))
@@ -100,24 +100,14 @@ def adopt(
     )
 
 
-def _warn(indexes: Sequence[str], warn: Callable[[str], None] | None) -> None:
-    for url in indexes:
-        if warn is not None and origin_of(url).scheme == "http" and not origin_of(url).is_loopback:
-            warn(f"{shown(url)} is not secured by TLS: whoever stands in between can change what it says")
-
-
 def _addressed(packages: Sequence[Package], to: str, options: Options) -> list[Package]:
     """Packages with their indexes where a lock should name them: always in pylock.toml, else if they were chosen."""
     if to == "pylock" or options.index_urls:
         return list(packages)
     return [
-        replace(each, id=each.id._replace(origin=each.id.origin._replace(location=""))) if _is_indexed(each) else each
+        replace(each, id=each.id._replace(origin=Origin())) if each.id.origin.kind is OriginKind.INDEX else each
         for each in packages
     ]
-
-
-def _is_indexed(package: Package) -> bool:
-    return package.id.origin.kind == Origin().kind
 
 
 def _verify(text: str, to: str, inventory: Inventory, environment: Environment, packages: Sequence[Package]) -> None:

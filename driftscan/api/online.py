@@ -13,7 +13,7 @@ from packaging.utils import NormalizedName
 from driftscan import markers
 from driftscan.compare import Comparison
 from driftscan.errors import MarkerError, PackageIndexError, UsageError
-from driftscan.index.address import origin_of, public, shown
+from driftscan.index.address import origin_of, public, warn_of_insecure
 from driftscan.index.floating import Failure, Start, Walk, parse_requirement
 from driftscan.index.page import File
 from driftscan.index.releases import Releases
@@ -57,9 +57,7 @@ class Online:
         self._web = Web([*self._configured, *named], limits)
         self._releases: dict[tuple[str, ...], Releases] = {}
         self._failures: dict[Failure, None] = {}
-        for url in dict.fromkeys((*self._configured, *named)):
-            if warn is not None and origin_of(url).scheme == "http" and not origin_of(url).is_loopback:
-                warn(f"{shown(url)} is not secured by TLS: whoever stands in between can change what it says")
+        warn_of_insecure((*self._configured, *named), warn)
 
     def __enter__(self) -> Self:
         return self

@@ -144,16 +144,16 @@ def marker_options(function: _Function) -> _Function:
     )
 
 
+_INDEX_URL = click.option(
+    "--index-url", multiple=True, metavar="URL", help="Ask this index. [default: the lock's, or pip's] Repeatable."
+)
+
+
 def index_options(function: _Function) -> _Function:
     return _all(
         function,
         click.option("--online", is_flag=True, help="Ask the package index what the lock leaves open."),
-        click.option(
-            "--index-url",
-            multiple=True,
-            metavar="URL",
-            help="Ask this index. [default: the lock's, or pip's] Repeatable.",
-        ),
+        _INDEX_URL,
     )
 
 
@@ -165,12 +165,7 @@ def proof_options(function: _Function) -> _Function:
         click.option(
             "--wheels", metavar="FOLDER", help="Compare with the locked wheels in this folder, without an index."
         ),
-        click.option(
-            "--index-url",
-            multiple=True,
-            metavar="URL",
-            help="Ask this index. [default: the lock's, or pip's] Repeatable.",
-        ),
+        _INDEX_URL,
     )
 
 

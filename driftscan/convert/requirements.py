@@ -8,10 +8,8 @@ from posixpath import dirname
 
 from driftscan.convert.content import Content, Converted, Entry, clone_address, left_out, named
 from driftscan.errors import LockError
-from driftscan.model.lock import OriginKind, Package
+from driftscan.model.lock import STRONG, OriginKind, Package
 
-_ALGORITHMS = frozenset(("sha256", "sha384", "sha512"))
-"""What pip accepts in `--hash`."""
 _LOCAL = (OriginKind.DIRECTORY, OriginKind.EDITABLE)
 
 
@@ -119,7 +117,7 @@ def _after(marker: str | None) -> str:
 
 
 def _hashes(package: Package) -> list[str]:
-    values = {value for artifact in package.artifacts for value in artifact.hashes if value.algorithm in _ALGORITHMS}
+    values = {value for artifact in package.artifacts for value in artifact.hashes if value.algorithm in STRONG}
     return sorted(map(str, values))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -81,6 +82,16 @@ def public(url: str) -> str:
     if not sign:
         return scheme.rpartition("@")[2]
     return f"{scheme}{sign}{host.rpartition('@')[2]}{slash}{path}"
+
+
+def warn_of_insecure(urls: Iterable[str], warn: Callable[[str], None] | None) -> None:
+    """Tell `warn` of each index that is asked over plain http and is not on this machine."""
+    if warn is None:
+        return
+    for url in dict.fromkeys(urls):
+        origin = origin_of(url)
+        if origin.scheme == "http" and not origin.is_loopback:
+            warn(f"{shown(url)} is not secured by TLS: whoever stands in between can change what it says")
 
 
 def refuse_link_local(origin: Origin) -> None:

@@ -24,7 +24,7 @@ from driftscan.index.metadata import Metadata
 from driftscan.index.page import File
 from driftscan.index.releases import Release
 from driftscan.model.lock import Hash
-from driftscan.store import Store
+from driftscan.store import Store, sealed, unsealed
 
 _SCHEMA = 1
 _NAMES = re.compile(r"(?:page|requires)-[0-9a-f]{64}", re.ASCII)
@@ -90,8 +90,8 @@ class PageCache:
             self.store.trim()
 
     def _read(self, name: str) -> tuple[dict[str, Any], bytes]:
-        digest, _, text = (self.store.read(name) or b"").partition(b"\n")
-        if hashlib.sha256(text).hexdigest().encode() != digest:
+        text = unsealed(self.store.read(name))
+        if text is None:
             return {}, b""
         head, _, rest = text.partition(b"\n")
         try:
@@ -103,7 +103,7 @@ class PageCache:
 
     def _write(self, name: str, head: Mapping[str, object], rest: bytes = b"") -> None:
         text = _dumped(head) + b"\n" + rest
-        self.store.write(name, [hashlib.sha256(text).hexdigest().encode(), b"\n", text])
+        self.store.write(name, sealed(text))
         self._is_changed = True
 
 

@@ -22,7 +22,7 @@ from driftscan.index.links import linked_files, local_path
 from driftscan.index.metadata import Metadata
 from driftscan.index.page import ACCEPT, File, parse, release
 from driftscan.index.transport import MIB, Answer, Web
-from driftscan.model.lock import Hash
+from driftscan.model.lock import STRONG, Hash
 from driftscan.model.target import Target
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ _MOST_REQUIREMENTS = 64 * MIB
 """Memory for the requirements of all releases that were asked about; ordinary ones take some kilobytes each."""
 _LINE = 64
 """What a string takes beside its characters."""
-_ALGORITHMS = ("sha256", "sha384", "sha512")
 _UNCHANGED = 304
 
 
@@ -252,7 +251,7 @@ class Releases:
         if answer.is_missing:
             return None
         for algorithm, digest in file.metadata:
-            if algorithm in _ALGORITHMS and hashlib.new(algorithm, answer.data).hexdigest() != digest:
+            if algorithm in STRONG and hashlib.new(algorithm, answer.data).hexdigest() != digest:
                 raise PackageIndexError("its metadata have another digest than the index says")
         return answer.data
 

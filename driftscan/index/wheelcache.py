@@ -6,14 +6,13 @@ that does not hold what its first line says is as good as none.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from pathlib import Path
 
 from driftscan.model.lock import Hash
 from driftscan.model.proof import WheelFiles
-from driftscan.store import Store
+from driftscan.store import Store, sealed, unsealed
 
 _SCHEMA = 1
 _MOST = 64 << 20
@@ -29,9 +28,8 @@ class WheelCache:
 
     def get(self, value: Hash) -> WheelFiles | None:
         """What the wheel with that hash contains, as far as it was read; None where it is not known."""
-        data = self.store.read(_name(value))
-        digest, newline, text = (data or b"").partition(b"\n")
-        if not newline or hashlib.sha256(text).hexdigest().encode() != digest:
+        text = unsealed(self.store.read(_name(value)))
+        if text is None:
             return None
         try:
             held = json.loads(text)
@@ -44,7 +42,7 @@ class WheelCache:
     def put(self, value: Hash, wheel: WheelFiles) -> None:
         held = {"filename": wheel.filename, "files": dict(wheel.files), "is_whole": wheel.is_whole}
         text = json.dumps(held, separators=(",", ":")).encode()
-        self.store.write(_name(value), [hashlib.sha256(text).hexdigest().encode(), b"\n", text])
+        self.store.write(_name(value), sealed(text))
 
 
 def _name(value: Hash) -> str:

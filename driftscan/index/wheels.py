@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import csv
 import hashlib
 import io
@@ -19,6 +18,7 @@ from driftscan.index.ranges import RemoteFile
 from driftscan.index.transport import MIB, Web
 from driftscan.model.lock import Hash
 from driftscan.model.proof import WheelFiles
+from driftscan.recorded import LENGTHS, hexadecimal
 
 _ENTRIES = 200_000
 _INFLATED = 32 * 1024 * MIB
@@ -72,7 +72,7 @@ def matching(file: BinaryIO | IO[bytes], hashes: Sequence[Hash]) -> Hash | None:
     """The first of `hashes` that the content of `file` has."""
     running = {algorithm: hashlib.new(algorithm) for algorithm in dict.fromkeys(each.algorithm for each in hashes)}
     file.seek(0)
-    while piece := file.read(_PIECE):
+    for piece in _pieces(file.read):
         for digest in running.values():
             digest.update(piece)
     return next((each for each in hashes if running[each.algorithm].hexdigest() == each.digest), None)
@@ -136,21 +136,10 @@ def _record(archive: ZipFile, names: Mapping[str, ZipInfo]) -> dict[str, str]:
     if len(data) > _RECORD:
         raise ValueError(f"its RECORD is larger than {_RECORD // MIB} MiB")
     rows = csv.reader(io.StringIO(data.decode("utf-8"), newline=""))
-    digests = ((row[0], _hexadecimal(row[1])) for row in rows if len(row) > 1)
+    digests = ((row[0], _sha256(row[1])) for row in rows if len(row) > 1)
     return {name: digest for name, digest in digests if digest is not None}
 
 
-def _hexadecimal(text: str) -> str | None:
+def _sha256(text: str) -> str | None:
     algorithm, _, value = text.partition("=")
-    if algorithm != "sha256":
-        return None
-    try:
-        raw = bytes.fromhex(value) if len(value) == 64 else binascii.a2b_base64(_standard(value), strict_mode=True)
-    except ValueError:
-        return None
-    return raw.hex() if len(raw) == 32 else None
-
-
-def _standard(value: str) -> str:
-    bare = value.rstrip("=").replace("-", "+").replace("_", "/")
-    return bare + "=" * (-len(bare) % 4)
+    return hexadecimal(value, LENGTHS[algorithm]) if algorithm == "sha256" else None

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import binascii
 import csv
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from driftscan.inventory.paths import join
 from driftscan.inventory.paths import name as basename
+from driftscan.recorded import LENGTHS, hexadecimal
 
 _SITES = ("site-packages", "dist-packages")
-_LENGTHS = {"sha256": 32, "sha384": 48, "sha512": 64}
-_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
 class Row(NamedTuple):
@@ -53,21 +51,9 @@ def _row(fields: list[str], site: str, line: int, *, moved: bool) -> Row:
     algorithm, _, text = (fields[1] if len(fields) > 1 else "").partition("=")
     if not text:
         return Row(path)
-    if algorithm not in _LENGTHS:
+    if algorithm not in LENGTHS:
         return Row(path, None, algorithm[:20])
-    digest = _digest(text, _LENGTHS[algorithm])
+    digest = hexadecimal(text, LENGTHS[algorithm])
     if digest is None:
         raise ValueError(f"line {line}: the {algorithm} is damaged")
     return Row(path, digest if algorithm == "sha256" else None, algorithm)
-
-
-def _digest(text: str, length: int) -> str | None:
-    """Hexadecimal of a digest in URL-safe base64 without padding, or in the hexadecimal that `installer` once wrote."""
-    try:
-        if len(text) == 2 * length:
-            return bytes.fromhex(text).hex()
-        bare = text.encode("ascii").rstrip(b"=").translate(_URL_SAFE, b"+/")
-        raw = binascii.a2b_base64(bare + b"=" * (-len(bare) % 4), strict_mode=True)
-    except ValueError:
-        return None
-    return raw.hex() if len(raw) == length else None

@@ -59,6 +59,10 @@ class PackageId(NamedTuple):
         return f"{self.name} {self.version}" if self.version else str(self.name)
 
 
+STRONG = ("sha256", "sha384", "sha512")
+"""Hash algorithms that identify a file, and that installers accept; the usual one first."""
+
+
 class Hash(NamedTuple):
     """A digest of a file: lower-case algorithm name as in hashlib, lower-case hexadecimal digest."""
 

@@ -10,7 +10,7 @@ from driftscan.dockerfile.build import Build
 from driftscan.dockerfile.model import Dockerfile, Expanded, Instruction, Stage
 from driftscan.finding import Location, Outcome
 from driftscan.practices import scope
-from driftscan.practices.statements import Grade, Statement, passed, unknown
+from driftscan.practices.statements import Grade, Statement, failed, passed, unknown
 
 _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}")
 BASE_NAME = "org.opencontainers.image.base.name"
@@ -89,23 +89,12 @@ def _not_pinned(rule: str, name: str, instruction: Instruction, build: Build, do
     hint = f"write {name}@{digest}, which is what {now.source} has" if now and digest else f"write {name}@sha256:..."
     if not digest:
         hint += "; --online looks the digest up, --fix writes it"
-    return _fail(
+    return failed(
         rule,
+        Grade.DOCKERFILE,
         f"{shown} is named without a digest, and another image may stand there tomorrow",
         hint,
-        instruction,
-        dockerfile,
-    )
-
-
-def _fail(rule: str, text: str, hint: str, instruction: Instruction, dockerfile: Dockerfile) -> Statement:
-    return Statement(
-        rule=rule,
-        outcome=Outcome.FAIL,
-        grade=Grade.DOCKERFILE,
-        text=text,
-        hint=hint,
-        location=Location(path=dockerfile.path, line=instruction.line),
+        Location(path=dockerfile.path, line=instruction.line),
     )
 
 
@@ -122,12 +111,12 @@ def _moved(name: str, instruction: Instruction, build: Build, dockerfile: Docker
     elif now.digest == digest:
         yield passed("IM512", Grade.DOCKERFILE, f"{bare(name)} still is the image that is pinned")
     else:
-        yield _fail(
+        yield failed(
             "IM512",
+            Grade.DOCKERFILE,
             f"{bare(name)} now is {now.digest}; pinned is {digest}",
             "see what changed in it, then pin the new digest",
-            instruction,
-            dockerfile,
+            Location(path=dockerfile.path, line=instruction.line),
         )
 
 
@@ -175,9 +164,8 @@ def _built_on(comparison: Comparison, name: str) -> Statement:
     """Whether the image begins with the layers that its base has now."""
     if scope.base_size(comparison) is not None:
         return passed("IM512", Grade.LAYER, f"the image begins with the layers of {name}")
-    return Statement(
+    return failed(
         rule="IM512",
-        outcome=Outcome.FAIL,
         grade=Grade.LAYER,
         text=f"the image was built on another image than {name} is now: it does not begin with its layers",
         hint="see what changed in the base, and build again",
@@ -220,9 +208,8 @@ def _said(comparison: Comparison, name: str | None, digest: str, witness: str) -
     elif now.digest == digest:
         yield passed("IM512", Grade.PROVENANCE, f"{name} still is the image that it was built on")
     else:
-        yield Statement(
+        yield failed(
             rule="IM512",
-            outcome=Outcome.FAIL,
             grade=Grade.PROVENANCE,
             text=f"{name} now is {now.digest}; the image was built on {digest}",
             hint="see what changed in the base, and build again",

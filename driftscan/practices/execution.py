@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from driftscan.compare import Comparison
 from driftscan.dockerfile.model import Dockerfile, Step
 from driftscan.dockerfile.shell import read_script
-from driftscan.finding import Location, Outcome
+from driftscan.finding import Location
 from driftscan.model.inventory import Inventory
 from driftscan.practices import scope
-from driftscan.practices.statements import Grade, Statement, passed, unknown
+from driftscan.practices.statements import Grade, Statement, failed, passed, unknown
 
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh"})
 _SET = ("ENTRYPOINT", "CMD")
@@ -44,24 +44,24 @@ def _text(dockerfile: Dockerfile) -> Iterator[Statement]:
     found = _last(dockerfile)
     if not found:
         stage = scope.final_stage(dockerfile)
-        yield _fail(
+        yield failed(
             "IM551",
-            dockerfile,
-            stage.line,
+            Grade.DOCKERFILE,
             "the final stage sets neither ENTRYPOINT nor CMD: the image runs whatever its base image does",
             'say what it runs: ENTRYPOINT ["python", "-m", "app"]',
+            Location(path=dockerfile.path, line=stage.line),
         )
         return
     names = " and ".join(name for name in _SET if name in found)
     yield passed("IM551", Grade.DOCKERFILE, f"the final stage sets {names}")
     shells = [step for step in found.values() if _shell_form(step)]
     for step in shells:
-        yield _fail(
+        yield failed(
             "IM552",
-            dockerfile,
-            step.line,
+            Grade.DOCKERFILE,
             f"{step.keyword} {_shell_form(step)}: signals go to the shell, and its variables decide what runs",
             f"write it as an array: {step.keyword} {_array(step)}",
+            Location(path=dockerfile.path, line=step.line),
         )
     if not shells:
         yield passed("IM552", Grade.DOCKERFILE, f"{names} {'are' if len(found) > 1 else 'is'} in exec form")
@@ -106,23 +106,11 @@ def exec_words(step: Step) -> tuple[str, ...] | None:
     return tuple(word.text for word in words)
 
 
-def _fail(rule: str, dockerfile: Dockerfile, line: int, text: str, hint: str) -> Statement:
-    return Statement(
-        rule=rule,
-        outcome=Outcome.FAIL,
-        grade=Grade.DOCKERFILE,
-        text=text,
-        hint=hint,
-        location=Location(path=dockerfile.path, line=line),
-    )
-
-
 def _configuration(comparison: Comparison, inventory: Inventory) -> Iterator[Statement]:
     config = inventory.config
     if not config.entrypoint and not config.cmd:
-        yield Statement(
+        yield failed(
             rule="IM551",
-            outcome=Outcome.FAIL,
             grade=Grade.CONFIGURATION,
             text="the image has neither an entrypoint nor a command",
             hint='say what it runs: ENTRYPOINT ["python", "-m", "app"]',
@@ -131,9 +119,8 @@ def _configuration(comparison: Comparison, inventory: Inventory) -> Iterator[Sta
     yield _own(comparison, inventory)
     words = config.entrypoint or config.cmd
     if len(words) > 1 and words[0].rpartition("/")[2] in _SHELLS and _is_inline(words[1]):
-        yield Statement(
+        yield failed(
             rule="IM552",
-            outcome=Outcome.FAIL,
             grade=Grade.CONFIGURATION,
             text=f"the image runs a text through {words[0]}: it gets the signals, and its variables decide what runs",
             hint='write ENTRYPOINT and CMD as arrays: ENTRYPOINT ["python", "-m", "app"]',
@@ -163,9 +150,8 @@ def _own(comparison: Comparison, inventory: Inventory) -> Statement:
     if is_own:
         return passed("IM551", Grade.HISTORY, f"{keywords[last]} is set above the base image")
     if base is not None:
-        return Statement(
+        return failed(
             rule="IM551",
-            outcome=Outcome.FAIL,
             grade=Grade.HISTORY,
             text=f"what the image runs is merely inherited from its base image ({keywords[last]})",
             hint='say what it runs: ENTRYPOINT ["python", "-m", "app"]',
@@ -184,9 +170,8 @@ def _files(inventory: Inventory) -> Iterator[Statement]:
         return
     run = traces.execution
     if run.missing is not None:
-        yield Statement(
+        yield failed(
             rule="IM553",
-            outcome=Outcome.FAIL,
             grade=Grade.LAYER,
             text=f"the image cannot run: {run.missing}",
             hint="copy it into the final stage, or correct ENTRYPOINT, CMD, WORKDIR or PATH",

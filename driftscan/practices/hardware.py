@@ -14,7 +14,7 @@ from driftscan.model.inventory import CudaBuild, Environment, Inventory
 from driftscan.practices import scope
 from driftscan.practices.base import is_pinned
 from driftscan.practices.installs import installs
-from driftscan.practices.statements import Grade, Statement, passed, unknown
+from driftscan.practices.statements import Grade, Statement, failed, passed, unknown
 from driftscan.practices.words import some
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -246,9 +246,8 @@ def _guard(inventory: Inventory) -> Statement:
     guard = inventory.traces.execution.guard if inventory.traces is not None else None
     if guard is not None:
         return passed("HW604", Grade.LAYER, f"{guard} looks for a GPU before it runs")
-    return Statement(
+    return failed(
         rule="HW604",
-        outcome=Outcome.FAIL,
         grade=Grade.LAYER,
         text="packages for a GPU are installed, and no script of the entrypoint fails without one",
         hint="let the entrypoint end where there is none: `nvidia-smi > /dev/null || exit 1`",
@@ -271,9 +270,8 @@ def _driver(inventory: Inventory, builds: tuple[CudaBuild, ...]) -> Iterator[Sta
 
 
 def _low(text: str) -> Statement:
-    return Statement(
+    return failed(
         rule="HW605",
-        outcome=Outcome.FAIL,
         grade=Grade.CONFIGURATION,
         text=text,
         hint="declare what the packages need: ENV NVIDIA_REQUIRE_CUDA=cuda>=...",

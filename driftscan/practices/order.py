@@ -10,7 +10,7 @@ from driftscan.finding import Outcome
 from driftscan.practices import scope
 from driftscan.practices.actions import Action, places
 from driftscan.practices.installs import Install, Source, install_of
-from driftscan.practices.statements import Grade, Statement, passed, unknown
+from driftscan.practices.statements import Grade, Statement, failed, passed, unknown
 
 _MANIFEST = re.compile(
     r"(?:.*requirements.*|.*constraints.*|pyproject\.toml|setup\.(?:py|cfg)|poetry\.(?:lock|toml)|uv\.(?:lock|toml)|pdm\.(?:lock|toml)"
@@ -90,9 +90,8 @@ def _fail(early: tuple[Action, str], installing: Action, install: Install) -> St
     action, source = early
     where = next(places((installing,)), "")
     how = "is mounted" if action is installing else "is copied"
-    return Statement(
+    return failed(
         rule="IM531",
-        outcome=Outcome.FAIL,
         grade=action.grade,
         text=f"{source} {how} before {install.tool} installs dependencies ({where}): each change installs anew",
         hint=f"copy {', '.join(install.locks) or 'the lock'} and its manifest first, install, then copy the code",

@@ -11,7 +11,7 @@ from driftscan.model.image import LayerId
 from driftscan.model.traces import Waste
 from driftscan.practices import scope, system
 from driftscan.practices.actions import Action, places
-from driftscan.practices.statements import Grade, Statement, passed, unknown
+from driftscan.practices.statements import Grade, Statement, failed, passed, unknown
 from driftscan.practices.system import APK, APT, Manager, Use
 from driftscan.practices.words import files, mebibytes, some
 
@@ -57,15 +57,7 @@ def _steps(actions: tuple[Action, ...]) -> Iterator[_Step]:
 
 
 def _fail(rule: str, action: Action, text: str, hint: str) -> Statement:
-    return Statement(
-        rule=rule,
-        outcome=Outcome.FAIL,
-        grade=action.grade,
-        text=text,
-        hint=hint,
-        location=action.location,
-        layer=action.layer,
-    )
+    return failed(rule, action.grade, text, hint, action.location, action.layer)
 
 
 def _left(steps: tuple[_Step, ...]) -> Iterator[Statement]:
@@ -217,9 +209,8 @@ def _changes(comparison: Comparison, layers: tuple[LayerId, ...]) -> Iterator[St
         yield unknown("IM522", Grade.LAYER, what, _ASK_BASE)
     else:
         numbers = ", ".join(str(layer.index) for layer in layers)
-        yield Statement(
+        yield failed(
             rule="IM522",
-            outcome=Outcome.FAIL,
             grade=Grade.LAYER,
             text=f"packages of the operating system are installed in {len(layers)} own layers ({numbers})",
             hint="install all of them in one RUN",

@@ -45,5 +45,11 @@ def passed(rule: str, grade: Grade, text: str) -> Statement:
     return Statement(rule=rule, outcome=Outcome.PASS, grade=grade, text=text)
 
 
+def failed(
+    rule: str, grade: Grade, text: str, hint: str, location: Location | None = None, layer: LayerId | None = None
+) -> Statement:
+    return Statement(rule=rule, outcome=Outcome.FAIL, grade=grade, text=text, hint=hint, location=location, layer=layer)
+
+
 def unknown(rule: str, grade: Grade, text: str, why: str) -> Statement:
     return Statement(rule=rule, outcome=Outcome.UNKNOWN, grade=grade, text=text, why=why)

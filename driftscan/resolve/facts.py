@@ -25,10 +25,9 @@ from driftscan.index.page import File
 from driftscan.index.pagecache import PageCache
 from driftscan.index.releases import Release, Releases
 from driftscan.index.transport import CONNECTIONS, Web
-from driftscan.model.lock import Hash, OriginKind, Package
+from driftscan.model.lock import STRONG, Hash, OriginKind, Package
 from driftscan.model.target import Target
 
-_STRONG = ("sha256", "sha384", "sha512")
 _BLOCK = 1 << 20
 
 
@@ -140,7 +139,7 @@ class Facts:
 
     def _hashed(self, file: File) -> File:
         """With its strong hashes, the usual one first: those of the index, or of what the index sends."""
-        strong = tuple(value for name in _STRONG for value in file.hashes if value.algorithm == name)
+        strong = tuple(value for name in STRONG for value in file.hashes if value.algorithm == name)
         return file if strong and strong == file.hashes else replace(file, hashes=strong or (self._fetched(file),))
 
     def _fetched(self, file: File) -> Hash:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from driftscan.errors import LockError, UsageError
-from driftscan.index.address import origin_of, shown
+from driftscan.index.address import warn_of_insecure
 from driftscan.lock import parse
 from driftscan.lock.document import Document
 from driftscan.lock.requirements_sources import Located
@@ -86,10 +86,7 @@ class Task:
         from driftscan.index.transport import Web
         from driftscan.resolve.facts import Facts
 
-        for url in self.indexes:
-            origin = origin_of(url)
-            if self.warn is not None and origin.scheme == "http" and not origin.is_loopback:
-                self.warn(f"{shown(url)} is not secured by TLS: whoever stands in between can change what it says")
+        warn_of_insecure(self.indexes, self.warn)
         web = Web([*self.indexes, *(url for url in self.folders if "://" in url)])
         cutoff = datetime.fromisoformat(self.cutoff) if self.cutoff is not None else None
         folder = default_folder() if self.options.cache else None
