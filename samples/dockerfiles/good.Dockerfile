@@ -8,7 +8,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 FROM ${PYTHON}
 RUN <<EOF
 set -e
-echo 'deb [check-valid-until=no] https://snapshot.debian.org/archive/debian/20250101T000000Z bookworm main' \
+echo 'deb [check-valid-until=no] https://files.example/snapshot/debian/20250101T000000Z bookworm main' \
     > /etc/apt/sources.list
 apt-get update
 apt-get install --yes --no-install-recommends libgomp1

@@ -131,7 +131,7 @@ def test_other_stages_may_leave_what_they_like() -> None:
 
 
 def test_a_snapshot_fixes_what_has_no_version() -> None:
-    text = f"{PINNED}RUN echo deb https://snapshot.debian.org/x > /etc/apt/sources.list\nRUN apk add --no-cache a\n"
+    text = f"{PINNED}RUN echo deb https://files.example/snapshot/x > /etc/apt/sources.list\nRUN apk add --no-cache a\n"
     assert outcomes(dockerfile_comparison(text), "IM523") == {"pass"}
 
 

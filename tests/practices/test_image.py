@@ -94,7 +94,7 @@ def test_layers_that_install() -> None:
 def test_what_fixes_os_packages() -> None:
     traces = Traces(package_layers=(layer(2, APT),))
     assert failed(image_comparison(ADD, APT, traces=traces), "IM523") == [(2, "neither versions nor a snapshot fix a")]
-    snapshot = replace(traces, sources=("deb https://snapshot.debian.org/archive/debian/2025 x main",))
+    snapshot = replace(traces, sources=("deb https://files.example/snapshot/debian/2025 x main",))
     assert outcomes(image_comparison(ADD, APT, traces=snapshot), "IM523") == {"pass"}
     assert outcomes(image_comparison(ADD, "RUN x", traces=Traces()), "IM523") == {"pass"}
     assert outcomes(image_comparison(ADD, "RUN make", traces=Traces(package_layers=(layer(2, "x"),))), "IM523") == {
