@@ -52,7 +52,7 @@ class Capture:
 
     A dynamic section and its strings may be anywhere in a file of gigabytes. The program headers at its beginning
     say where: kept are the interpreter's name, the dynamic section, and of the loaded segments the smallest first,
-    since what describes a library lies apart from its code.
+    since what describes a library lies apart from its code. Segments of nothing but code are passed over.
     """
 
     def __init__(self, limit: int, *, strings: bool = False) -> None:
@@ -64,7 +64,7 @@ class Capture:
         self._kept: list[bytearray] = []
         self._position = 0
 
-    def feed(self, piece: bytes) -> None:
+    def feed(self, piece: bytes | memoryview) -> None:
         """The next bytes of the file."""
         if self._ranges is not None:
             self._keep(piece)
@@ -91,15 +91,16 @@ class Capture:
         self._kept = [bytearray() for _ in self._ranges]
         self._keep(head)
 
-    def _keep(self, piece: bytes) -> None:
-        start, end = self._position, self._position + len(piece)
+    def _keep(self, piece: bytes | memoryview) -> None:
+        view = memoryview(piece)
+        start, end = self._position, self._position + len(view)
         self._position = end
         for wanted, kept in zip(self._ranges or (), self._kept, strict=True):
             if wanted.start < end and start < wanted.end:
-                kept += piece[max(wanted.start - start, 0) : wanted.end - start]
+                kept += view[max(wanted.start - start, 0) : wanted.end - start]
         for part in self._searched:
             if self._strings is not None and part.start < end and start < part.end:
-                self._strings.feed(piece[max(part.start - start, 0) : part.end - start], loaded=part.loaded)
+                self._strings.feed(bytes(view[max(part.start - start, 0) : part.end - start]), loaded=part.loaded)
 
 
 def _searched(head: bytes) -> list[_Searched]:
@@ -122,7 +123,9 @@ def _needed(head: bytes, limit: int) -> list[_Range]:
     except DamagedError:
         return [_Range(0, max(limit, len(head)))]
     small = [segment for segment in segments if segment.kind in (PT_DYNAMIC, PT_INTERP)]
-    loaded = sorted((segment for segment in segments if segment.kind == PT_LOAD), key=lambda segment: segment.size)
+    # Linkers put what describes a file behind its headers, be it that code follows in the same segment, or to its data.
+    loaded = [each for each in segments if each.kind == PT_LOAD and (each.offset == 0 or not each.flags & PF_X)]
+    loaded.sort(key=lambda segment: segment.size)
     left = limit
     for segment in (*small, *loaded):
         size = min(segment.size, left)

@@ -139,11 +139,15 @@ class Reader:
 
     def _tags(self, segment: Segment) -> Iterator[tuple[int, int]]:
         code, width = ("QQ", 16) if self.wide else ("II", 8)
-        for position in range(min(segment.size // width, _MAX_TAGS)):
-            tag, value = self.unpack(segment.offset + position * width, code)
+        count = min(segment.size // width, _MAX_TAGS)
+        left = count
+        for tag, value in self._fragments.table(segment.offset, self.order + code, count):
             if tag == 0:
                 return
+            left -= 1
             yield tag, value
+        if left:
+            raise DamagedError
 
     def _version_needs(self, offset: int, count: int, start: int, end: int) -> Iterator[VersionNeed]:
         left = _MAX_NEEDS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 _MAX_STRING = 4096
 
@@ -26,6 +26,13 @@ class Fragments:
             return struct.unpack_from(code, data, place)
         except struct.error as error:
             raise DamagedError from error
+
+    def table(self, offset: int, code: str, count: int) -> Iterator[tuple[int, ...]]:
+        """As many of `count` records in a row as are at hand in one piece."""
+        record = struct.Struct(code)
+        data, place = self._find(offset)
+        there = min(count, (len(data) - place) // record.size)
+        return record.iter_unpack(memoryview(data)[place : place + there * record.size])
 
     def string(self, offset: int, end: int) -> str:
         """The string at `offset`, whose NUL byte lies before `end`."""

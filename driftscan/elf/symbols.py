@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ _TORCH = tuple(
     f"_ZN{const}{space}".encode() for const in ("", "K") for space in ("3c10", "2at", "5torch", "6caffe2", "4c10d")
 )
 """How mangled names of torch's C++ namespaces begin (Itanium C++ ABI, 5.1.5)."""
+_TORCH_NAME = re.compile(b"|".join(map(re.escape, _TORCH)))
+_PYTHON_NAME = re.compile(b"_?Py")
 _TORCH_LIBRARY = re.compile(r"lib(?:c10|torch)(?:_[a-z_]+)?\.so.*")
 _RUNTIMES = (
     (b"GOMP_parallel", re.compile(rb"GOMP_parallel"), "libgomp"),
@@ -29,6 +32,7 @@ _RUNTIMES = (
 )
 """Functions by whose definition a library shows that it is a runtime, each with a part of their names that is searched
 for first; `__kmpc` is LLVM's and Intel's OpenMP."""
+_BEFORE_HINT = frozenset(b"abcdefghijklmnopqrstuvwxyz_")
 _DIGEST = 8
 _STRONG = 1
 _MAX_NAMES = 1 << 16
@@ -68,9 +72,14 @@ def read_symbols(
     strings = fragments.upto(tables.strings, tables.strings_size)
     is_torch = _TORCH_LIBRARY.fullmatch(soname or "") is not None
     uses_torch = not is_torch and any(map(_TORCH_LIBRARY.fullmatch, needed))
-    runtimes = [(pattern, runtime) for hint, pattern, runtime in _RUNTIMES if hint in strings]
+    runtimes = [(hint, pattern, runtime) for hint, pattern, runtime in _RUNTIMES if hint in strings]
+    telling = _telling(strings, [hint for hint, *_ in runtimes], torch=is_torch or uses_torch)
     found = _Found()
+    if not telling:
+        return found.facts()
     for at, info, section in struct.iter_unpack(f"{order}IBxH16x" if wide else f"{order}I8xBxH", data):
+        if at not in telling:
+            continue
         if section:
             if strings.startswith(_PYTHON, at):
                 found.add_export(_name(strings, at))
@@ -78,13 +87,36 @@ def read_symbols(
                 found.torch_exports.add(blake2b(_name(strings, at), digest_size=_DIGEST).digest())
             if runtimes:
                 name = _name(strings, at)
-                found.runtimes |= {runtime for pattern, runtime in runtimes if pattern.fullmatch(name)}
+                found.runtimes |= {runtime for _, pattern, runtime in runtimes if pattern.fullmatch(name)}
         elif info >> 4 == _STRONG:
             if strings.startswith(_PYTHON, at):
                 found.python_needs.add(_name(strings, at))
             elif uses_torch and strings.startswith(_TORCH, at):
                 found.torch_needs.add(_name(strings, at))
     return found.facts()
+
+
+def _telling(strings: bytes, hints: Sequence[bytes], *, torch: bool) -> set[int]:
+    """Where in the string table names of interest may begin: of the few hundred thousand that an image has, few do.
+
+    A name may be the end of another one, so that nothing need stand before it.
+    """
+    found: set[int] = set()
+    for match in _PYTHON_NAME.finditer(strings):
+        found.update((match.start(), match.end() - len(b"Py")))
+    if torch:
+        found.update(match.start() for match in _TORCH_NAME.finditer(strings))
+    for hint in hints:
+        at = strings.find(hint)
+        while at >= 0:
+            start = at
+            while start not in found:
+                found.add(start)
+                if not start or strings[start - 1] not in _BEFORE_HINT:
+                    break
+                start -= 1
+            at = strings.find(hint, at + 1)
+    return found
 
 
 class _Found:

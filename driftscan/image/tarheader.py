@@ -7,6 +7,7 @@ a layer never reads as something else than what a container would see.
 from __future__ import annotations
 
 import re
+import zlib
 from typing import NamedTuple, TypeVar
 
 from driftscan.errors import ImageError
@@ -23,6 +24,12 @@ _HEADER_ONLY = frozenset(b"123456")
 _ORDINARY_NUMBERS = re.compile(rb"([0-7]{7})\0(?:[0-7]{7}\0){2}([0-7]{11})\0[0-7]{11}\0")
 """Mode, owner, group, size and time as nearly every program writes them."""
 _ORDINARY_DEVICE = (b"\0" * 16, b"0000000\0" * 2)
+_ORDINARY = re.compile(
+    rb"([0-7]{7})\0(?:[0-7]{7}\0){2}([0-7]{11})\0[0-7]{11}\0"
+    rb"([0-7]{6})\0 ([0125])(.{100})ustar(?:\0..|  \0).{64}(?:\0{16}|(?:0000000\0){2})\0.{11}\0.{150}\0",
+    re.DOTALL,
+)
+"""Bytes 100 to 508 of a header as Go and GNU tar write it, without a prefix before the name or times in its place."""
 
 
 class Header(NamedTuple):
@@ -53,11 +60,17 @@ class Headers:
 
         Raises ImageError for anything that Go's archive/tar, and so a container runtime, would reject.
         """
+        block = self._buffer.take_at_most(BLOCK)
+        # Nearly all headers of a layer are of this kind, and need nothing else.
+        return _ordinary(block) or self._any(block)
+
+    def _any(self, first: bytes) -> Header | None:
         pax: dict[bytes, bytes] | None = None
         long_name: bytes | None = None
         long_link: bytes | None = None
         extended = 0
-        while (block := self._block()) is not None:
+        following = first
+        while (block := self._verified(following)) is not None:
             flag = block[156]
             if flag not in b"xgLK":
                 return self._finish(block, pax or {}, long_name or b"", long_link or b"")
@@ -74,11 +87,11 @@ class Headers:
                 long_name = _once(long_name, _text(data), "GNU long name")
             else:
                 long_link = _once(long_link, _text(data), "GNU long link")
+            following = self._buffer.take_at_most(BLOCK)
         return None
 
-    def _block(self) -> bytes | None:
+    def _verified(self, block: bytes) -> bytes | None:
         """A header block whose checksum fits; None at the end: two blocks of zeros, or nothing more at all."""
-        block = self._buffer.take_at_most(BLOCK)
         if not block:
             return None
         if len(block) < BLOCK:
@@ -130,6 +143,23 @@ class Headers:
         return header._replace(
             name=found.name or header.name, size=found.stored, logical_size=found.logical, sparse=True
         )
+
+
+def _ordinary(block: bytes) -> Header | None:
+    """The header in a block that has nothing unusual about it and is right; None for any other block.
+
+    The sum of 512 bytes of ASCII is below 65,521, so that Adler-32 (RFC 1950) holds all of it.
+    """
+    match = _ORDINARY.match(block, 100)
+    if match is None or not block.isascii():
+        return None
+    mode, size, checksum, flag, target = match.groups()
+    total = (zlib.adler32(block) & 0xFFFF) - 1
+    if total - sum(block[148:156]) + sum(_BLANKED_CHECKSUM) != int(checksum, 8):
+        return None
+    length = int(size, 8) if flag == b"0" else 0
+    link = _text(target) if target[0] else b""
+    return Header(flag[0], _text(block[:100]), link, int(mode, 8) & 0o7777, length, length, sparse=False)
 
 
 def _once(old: T | None, new: T, what: str) -> T:
