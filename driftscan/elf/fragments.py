@@ -13,6 +13,14 @@ class DamagedError(Exception):
     """What the headers promise is not in the file, or not in what was kept of it."""
 
 
+def occurrences(data: bytes, text: bytes) -> Iterator[int]:
+    """Where `text` is in `data`. Searching for a text is many times faster than for any pattern."""
+    at = data.find(text)
+    while at >= 0:
+        yield at
+        at = data.find(text, at + 1)
+
+
 class Fragments:
     """The parts of a file that are at hand."""
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
-from driftscan.elf.fragments import DamagedError, Fragments
+from driftscan.elf.fragments import DamagedError, Fragments, occurrences
 from driftscan.model.image import SymbolFacts
 
 _PYTHON = (b"Py", b"_Py")
@@ -21,7 +21,6 @@ _TORCH = tuple(
 )
 """How mangled names of torch's C++ namespaces begin (Itanium C++ ABI, 5.1.5)."""
 _TORCH_NAME = re.compile(b"|".join(map(re.escape, _TORCH)))
-_PYTHON_NAME = re.compile(b"_?Py")
 _TORCH_LIBRARY = re.compile(r"lib(?:c10|torch)(?:_[a-z_]+)?\.so.*")
 _RUNTIMES = (
     (b"GOMP_parallel", re.compile(rb"GOMP_parallel"), "libgomp"),
@@ -102,20 +101,20 @@ def _telling(strings: bytes, hints: Sequence[bytes], *, torch: bool) -> set[int]
     A name may be the end of another one, so that nothing need stand before it.
     """
     found: set[int] = set()
-    for match in _PYTHON_NAME.finditer(strings):
-        found.update((match.start(), match.end() - len(b"Py")))
+    for at in occurrences(strings, b"Py"):
+        found.add(at)
+        if at and strings[at - 1] == ord("_"):
+            found.add(at - 1)
     if torch:
         found.update(match.start() for match in _TORCH_NAME.finditer(strings))
     for hint in hints:
-        at = strings.find(hint)
-        while at >= 0:
+        for at in occurrences(strings, hint):
             start = at
             while start not in found:
                 found.add(start)
                 if not start or strings[start - 1] not in _BEFORE_HINT:
                     break
                 start -= 1
-            at = strings.find(hint, at + 1)
     return found
 
 

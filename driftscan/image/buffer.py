@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from driftscan.errors import ImageError
 
@@ -38,17 +38,43 @@ class Buffer:
             return data
         return b"".join(self._parts(size))
 
-    def pieces(self, size: int) -> Iterator[bytes]:
-        """The next `size` bytes as they come; ImageError where the stream ends before."""
-        left = size
-        for part in self._parts(size):
-            left -= len(part)
-            yield part
-        if left:
-            raise ImageError(f"the archive is cut off at byte {self.position}")
+    def peek(self, size: int) -> bytes:
+        """The next few bytes, `size` or fewer at the end of the stream, which are not taken."""
+        while len(self._piece) - self._offset < size:
+            rest, self._piece = self._piece[self._offset :], next(self._pieces, b"")
+            is_last = not self._piece
+            self._piece, self._offset = rest + self._piece, 0
+            if is_last:
+                break
+        return self._piece[self._offset : self._offset + size]
+
+    def views(self, size: int) -> Sequence[memoryview] | Iterator[memoryview]:
+        """The next `size` bytes as they come, without a copy; ImageError where the stream ends before."""
+        start, end = self._offset, self._offset + size
+        if end <= len(self._piece):
+            self._offset = end
+            self.position += size
+            return (memoryview(self._piece)[start:end],)
+        return self._views(size)
+
+    def _views(self, size: int) -> Iterator[memoryview]:
+        while size:
+            part = memoryview(self._piece)[self._offset : self._offset + size]
+            if part:
+                self._offset += len(part)
+                self.position += len(part)
+                size -= len(part)
+                yield part
+            elif not self._refill():
+                raise ImageError(f"the archive is cut off at byte {self.position}")
 
     def skip(self, size: int) -> None:
         """Pass over `size` bytes without copying them; ImageError where the stream ends before."""
+        end = self._offset + size
+        if end <= len(self._piece):
+            self._offset = end
+            self.position += size
+            return
         while size:
             there = len(self._piece) - self._offset
             step = min(size, there)
@@ -60,7 +86,8 @@ class Buffer:
 
     def skip_padding(self, size: int) -> None:
         """Pass over what fills up a body of `size` bytes to a whole block; the end of the stream may cut it off."""
-        self.take_at_most(-size % _BLOCK)
+        if size % _BLOCK:
+            self.take_at_most(-size % _BLOCK)
 
     def drain(self) -> None:
         """Pass over everything to the end of the stream."""

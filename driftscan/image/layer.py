@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from itertools import chain
 
 from driftscan import elf
 from driftscan.errors import ImageError
@@ -269,14 +268,14 @@ class _LayerReader:
     def _body(self, size: int, keep: Keep) -> tuple[str | None, bytes | None, ElfFacts | None]:
         """Digest, kept content and ELF facts of a body; no more of it in memory than these ask for."""
         digest = hashlib.sha256() if keep.hashed else None
-        head = self._buffer.take(min(size, len(_ELF_MAGIC)))
-        capture = elf.Capture(self._limits.elf, strings=keep.strings) if head == _ELF_MAGIC else None
         kept: list[bytes] | None = [] if 0 < keep.limit >= size else None
-        for piece in chain((head,), self._buffer.pieces(size - len(head))):
+        is_elf = size >= len(_ELF_MAGIC) and self._buffer.peek(len(_ELF_MAGIC)) == _ELF_MAGIC
+        capture = elf.Capture(self._limits.elf, strings=keep.strings) if is_elf else None
+        for piece in self._buffer.views(size):
             if digest is not None:
                 digest.update(piece)
             if kept is not None:
-                kept.append(piece)
+                kept.append(bytes(piece))
             if capture is not None:
                 capture.feed(piece)
         content = None

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import queue
 import threading
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -19,14 +17,13 @@ from driftscan.image.indexfile import StoredLayer
 from driftscan.image.layer import read_layer
 from driftscan.image.layercache import LayerCache
 from driftscan.image.limits import Limits
+from driftscan.image.pipeline import Digest, ahead
 from driftscan.image.source import Image, Indexed, RandomAccess, Sequential, Taken
 from driftscan.model.image import LayerIndex, Wants
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of layers read so far and of all layers."""
 
-_PIECES_AHEAD = 16
-"""Inflated pieces (of up to half a MiB) that wait for the reader of one layer."""
 _WORKERS = 4
 
 
@@ -196,18 +193,20 @@ def _read(stream: Stream, digest: str | None, size: int | None, reading: _Readin
     """One blob, whose own digest and size have been verified."""
     meter = reading.meter
     seen = _Seen()
-    inflated = _Inflated(meter)
-    try:
-        with _ahead(chunks(stream, seen, meter.limits)) as pieces:
-            index = read_layer(inflated.counted(pieces), reading.wants, meter.limits)
-    except DriftscanError as error:
-        error.where = f"{where}, {error.where}" if error.where else where
-        raise
+    with Digest() as plain:
+        inflated = _Inflated(meter, plain)
+        try:
+            with ahead(inflated.counted(chunks(stream, seen, meter.limits))) as pieces:
+                index = read_layer(pieces, reading.wants, meter.limits)
+        except DriftscanError as error:
+            error.where = f"{where}, {error.where}" if error.where else where
+            raise
+        diff_id = plain.value()
     if size is not None and seen.size != size:
         raise ImageError(f"the blob has {seen.size} bytes, the manifest says {size}", where=where)
     if digest is not None and seen.digest != digest:
         raise ImageError(f"the blob has the digest {seen.digest}, the manifest says {digest}", where=where)
-    return _Layer(inflated.digest, index, inflated.size)
+    return _Layer(diff_id, index, inflated.size)
 
 
 class _Seen:
@@ -229,59 +228,17 @@ class _Seen:
 class _Inflated:
     """Size and digest of the uncompressed layer, held to the limits as it goes by."""
 
-    def __init__(self, meter: _Meter) -> None:
+    def __init__(self, meter: _Meter, digest: Digest) -> None:
         self.size = 0
-        self._hash = hashlib.sha256()
+        self._digest = digest
         self._meter = meter
 
     def counted(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         for piece in pieces:
+            if not piece:
+                continue
             self.size += len(piece)
             self._meter.limits.check("layer_size", self.size, "the layer, inflated,")
             self._meter.inflate(len(piece))
-            self._hash.update(piece)
+            self._digest.update(piece)
             yield piece
-
-    @property
-    def digest(self) -> str:
-        return f"sha256:{self._hash.hexdigest()}"
-
-
-@contextmanager
-def _ahead(pieces: Iterator[bytes]) -> Iterator[Iterator[bytes]]:
-    """Produce `pieces` in a thread of its own, so that inflating and reading one layer overlap.
-
-    An error in the producer is raised where the pieces are consumed. The thread ends with the context.
-    """
-    ready: queue.Queue[bytes | BaseException] = queue.Queue(_PIECES_AHEAD)
-    stopped = threading.Event()
-
-    def produce() -> None:
-        try:
-            for piece in pieces:
-                if stopped.is_set():
-                    return
-                if piece:
-                    ready.put(piece)
-            ready.put(b"")
-        except BaseException as error:  # noqa: BLE001  # handed to the consumer, which raises it
-            ready.put(error)
-
-    def consume() -> Iterator[bytes]:
-        while piece := ready.get():
-            if isinstance(piece, BaseException):
-                raise piece
-            yield piece
-
-    producer = threading.Thread(target=produce, name="inflate", daemon=True)
-    producer.start()
-    try:
-        yield consume()
-    finally:
-        stopped.set()
-        while producer.is_alive():
-            # It may stand at a full queue.
-            with suppress(queue.Empty):
-                while True:
-                    ready.get_nowait()
-            producer.join(0.01)

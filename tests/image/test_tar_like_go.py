@@ -41,7 +41,7 @@ def listed(data: bytes) -> list[Listed]:
     headers = Headers(buffer, Limits())
     entries = []
     while (header := headers.next()) is not None:
-        digest = hashlib.sha256(b"".join(buffer.pieces(header.size))).hexdigest()
+        digest = hashlib.sha256(b"".join(buffer.views(header.size))).hexdigest()
         buffer.skip_padding(header.size)
         name, link = header.name.decode("latin-1"), header.link.decode("latin-1")
         found = Listed(chr(header.flag), name, link, header.mode, header.logical_size, digest)
