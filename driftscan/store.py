@@ -10,9 +10,7 @@ import errno
 import hashlib
 import os
 import re
-import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -113,6 +111,8 @@ class Store:
         with suppress(OSError):
             for schema in self.folder.parent.iterdir():
                 if schema != self.folder and schema.name.isdecimal():
+                    import shutil
+
                     shutil.rmtree(schema, ignore_errors=True)
 
     def _is_ours(self) -> bool:
@@ -148,6 +148,8 @@ def default_folder() -> Path | None:
 
 
 def _publish(pieces: Sequence[bytes], path: Path) -> None:
+    import tempfile  # which takes some milliseconds that reading needs not wait for
+
     descriptor, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from driftscan import lock as lock_formats
 from driftscan import practices, rules
@@ -30,13 +30,15 @@ from driftscan.model.inventory import Environment, Inventory
 from driftscan.model.lock import Lock, OriginKind, Request
 from driftscan.model.target import Target
 from driftscan.model.traces import FoundLock
-from driftscan.practices import base, fixes, scope
+from driftscan.practices import base, scope
 from driftscan.practices.actions import Action, of_steps
-from driftscan.practices.fixes import Fixed
 from driftscan.practices.installs import installs
 from driftscan.practices.locked import MANAGED
 from driftscan.reading import read_document
 from driftscan.rules.practices import FAMILIES
+
+if TYPE_CHECKING:
+    from driftscan.practices.fixes import Fixed
 
 _LOCAL = (OriginKind.DIRECTORY, OriginKind.EDITABLE, OriginKind.VIRTUAL)
 EVERYTHING = Request()
@@ -109,6 +111,8 @@ def fix(subject: Subject) -> Fixed:
     """The Dockerfile with all changes that are safe. Raises DriftscanError where something cannot be read."""
     if subject.dockerfile is None:
         raise UsageError("only a Dockerfile can be changed", hint="driftscan lint Dockerfile --fix")
+    from driftscan.practices import fixes
+
     comparison, _ = _examined(subject, None)
     return fixes.fixed(comparison, subject.build_arguments)
 
@@ -370,10 +374,18 @@ def _held_locks(comparison: Comparison, locks: Sequence[FoundLock]) -> Iterator[
         alike = [found for found in locks if found.path.endswith(ending)]
         if len(alike) == 1 and alike[0].content is not None:
             try:
-                facts = facts_of(lock_formats.parse(Document(alike[0].path, alike[0].content, _nothing)), alike[0].path)
+                yield name.removeprefix("./"), facts_of(_parsed(alike[0], comparison.locks), alike[0].path)
             except DriftscanError:
                 continue
-            yield name.removeprefix("./"), facts
+
+
+def _parsed(found: FoundLock, read: Sequence[Lock]) -> Lock:
+    """The lock in the image; where it is one of those that were `read`, and includes nothing, that one."""
+    for lock in read:
+        is_called_alike = posixpath.basename(lock.path.replace(os.sep, "/")) == posixpath.basename(found.path)
+        if lock.sha256 == found.sha256 and is_called_alike and all(package.path is None for package in lock.packages):
+            return lock
+    return lock_formats.parse(Document(found.path, found.content or b"", _nothing))
 
 
 def _nothing(_: str) -> None:

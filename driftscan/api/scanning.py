@@ -7,17 +7,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeAlias
 
-from driftscan import inventory
+from driftscan.api.inventories import InventoryCache, name_of
 from driftscan.errors import ImageError
 from driftscan.finding import TargetInput
 from driftscan.image import open_image
-from driftscan.image.history import layer_ids
-from driftscan.image.layercache import LayerCache
 from driftscan.image.limits import Limits
-from driftscan.image.scan import scan
-from driftscan.image.source import Image, Taken
+from driftscan.image.source import Image, Indexed, Taken
 from driftscan.model.inventory import Environment, Inventory
-from driftscan.rootfs import RootFS
 from driftscan.store import default_folder
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -49,26 +45,32 @@ def take_inventory(
     """Read all layers of `image` once and take the inventory of what they make together.
 
     `environment` is the path of the one to look at; without it, the one an `env:` reference names or the image's
-    entrypoint runs. With `cache`, layers that were read before are taken from the layer cache, and others put there.
+    entrypoint runs. With `cache`, layers that were read before are taken from the layer cache, and others put there; of
+    an image that was looked at before, the whole inventory.
     `with_contents` keeps the digests of all files that distributions list, `with_traces` adds how the layers were made.
     """
     with _named(image.reference):
         if isinstance(image.access, Taken):
             return _chosen(image.access.inventory, environment)
-        layers = scan(image, inventory.wants, LIMITS, progress, layer_cache() if cache else None)
-        rootfs = RootFS.merge(layers)
-        ids = layer_ids(image.config)
-        found = inventory.take(
-            rootfs,
-            image.config,
-            ids,
-            prefer=environment or image.focus,
-            with_contents=with_contents,
-        )
-        if not with_traces:
+        prefer = environment or image.focus
+        folder = default_folder() if cache else None
+        known = InventoryCache(folder) if folder is not None and _is_stored(image) and not with_contents else None
+        name = name_of(image.config, prefer, with_traces=with_traces, limits=LIMITS) if known is not None else ""
+        if known is not None and (found := known.get(name)) is not None:
             return found
-        runs = found.environments[found.default] if found.default is not None else None
-        return replace(found, traces=inventory.traces(rootfs, layers, ids, image.config, runs))
+        # Imported for images that were not looked at before: it takes as long as all else for one that was.
+        from driftscan.api.taking import Taking, take
+
+        asked = Taking(prefer=prefer, with_contents=with_contents, with_traces=with_traces)
+        found = take(image, asked, LIMITS, folder, progress)
+        if known is not None:
+            known.put(name, found)
+        return found
+
+
+def _is_stored(image: Image) -> bool:
+    """Whether its layers are what their digests say, and not files of this machine, which may change."""
+    return not isinstance(image.access, Indexed)
 
 
 def _chosen(found: Inventory, environment: str | None) -> Inventory:
@@ -84,12 +86,6 @@ def _chosen(found: Inventory, environment: str | None) -> Inventory:
     known = ", ".join(each.path for each in found.environments)
     hint = f"it holds {known}" if known else "it holds no Python environment at all"
     raise ImageError(f"there is no Python environment at {wanted}", hint=hint)
-
-
-def layer_cache() -> LayerCache | None:
-    """The user's layer cache; None where there is no folder for it."""
-    folder = default_folder()
-    return LayerCache(folder) if folder is not None else None
 
 
 @contextmanager

@@ -5,7 +5,6 @@ Commands are imported when they run, so that `driftscan --version` starts withou
 
 from __future__ import annotations
 
-import difflib
 import gc
 import io
 import os
@@ -173,6 +172,8 @@ def _meant(arguments: Sequence[str]) -> str:
     name, *rest = arguments
     if "." in name or ":" in name:
         return f"did you mean `{shlex.join(['driftscan', 'compare', *arguments])}`?"
+    import difflib
+
     if close := difflib.get_close_matches(name, COMMANDS, n=1):
         return f"did you mean `{shlex.join(['driftscan', close[0], *rest])}`?"
     return f"the commands are {', '.join(COMMANDS)}"

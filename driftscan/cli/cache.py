@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import click
 
+from driftscan.api.inventories import InventoryCache
 from driftscan.cli import output
 from driftscan.errors import UsageError
 from driftscan.image.layercache import LayerCache
@@ -44,6 +45,7 @@ class _Age(click.ParamType[int]):
 
 _KINDS = {
     "layers": "layers of images that were read",
+    "inventories": "what images contain",
     "index": "pages and requirements of package indexes",
     "wheels": "lists of files in wheels",
 }
@@ -113,7 +115,7 @@ def _stores() -> list[Store]:
     folder = default_folder()
     if folder is None:
         raise UsageError("there is no folder for a cache", hint="name one in DRIFTSCAN_CACHE_DIR")
-    return [LayerCache(folder).store, PageCache(folder).store, WheelCache(folder).store]
+    return [LayerCache(folder).store, InventoryCache(folder).store, PageCache(folder).store, WheelCache(folder).store]
 
 
 def _shown(size: int) -> str:

@@ -33,7 +33,7 @@ from driftscan.cli.results import attempted, exit_code, worst, write, write_all
 from driftscan.errors import UsageError
 from driftscan.finding import Report
 from driftscan.report import CHECK_FORMATS
-from driftscan.report.several import Named
+from driftscan.report.named import Named
 
 
 class _Options(

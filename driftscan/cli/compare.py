@@ -31,7 +31,7 @@ from driftscan.cli.pairs import Pair, PairOptions, pairs, target_option
 from driftscan.cli.results import attempted, exit_code, worst, write, write_all
 from driftscan.finding import Report
 from driftscan.report import FORMATS
-from driftscan.report.several import Named
+from driftscan.report.named import Named
 
 FAMILIES = ("LK", "DR", "NW", "IN", "IM543")
 """What a comparison looks for."""

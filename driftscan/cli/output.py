@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TextIO
 
 import click
@@ -85,6 +84,8 @@ def replace(text: str, path: str) -> None:
 
     A symlink keeps leading to the file that is replaced.
     """
+    from tempfile import NamedTemporaryFile
+
     place = Path(path).resolve()
     try:
         with NamedTemporaryFile(

@@ -10,7 +10,7 @@ from driftscan.cli.options import OutputOptions
 from driftscan.errors import DriftscanError, UsageError
 from driftscan.finding import Report, Verdict
 from driftscan.report import FORMATS
-from driftscan.report.several import JOINS, Named
+from driftscan.report.named import Named
 from driftscan.report.view import View
 
 _Item = TypeVar("_Item")
@@ -90,6 +90,8 @@ def _file_name(name: str) -> str:
 
 
 def _joined(name: str, reports: Sequence[Named], view: View) -> str:
+    from driftscan.report.several import JOINS
+
     if name not in JOINS:
         raise UsageError(
             f"{name} is of one image, and there are {len(reports)}",

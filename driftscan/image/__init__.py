@@ -2,47 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from driftscan.errors import NotFoundError, UnreachableError, UsageError
-from driftscan.image import (
-    directory,
-    docker,
-    docker_archive,
-    environment,
-    inventory,
-    oci_layout,
-    podman,
-    registry,
-    sbom,
-)
-from driftscan.image.history import layer_ids
 from driftscan.image.limits import Limits
-from driftscan.image.recognise import recognise
 from driftscan.image.references import parse_image_name, parse_target
-from driftscan.image.scan import scan
 from driftscan.image.source import Image
 
-__all__ = ["SOURCES", "Image", "Limits", "Opener", "layer_ids", "open_image", "scan"]
+__all__ = ["SOURCES", "Image", "Limits", "Opener", "open_image"]
 
 Opener: TypeAlias = Callable[[str, str | None, Limits], Image]
 """Opens what stands behind a scheme, for a platform (`os/architecture[/variant]`) or None."""
 
-SOURCES: Mapping[str, Opener] = MappingProxyType(
+
+class _Sources(Mapping[str, Opener]):
+    """Functions of modules of this room by scheme, imported when they are asked for: a run reads one or two of them."""
+
+    def __init__(self, functions: Mapping[str, str]) -> None:
+        self._functions = functions
+
+    def __getitem__(self, scheme: str) -> Opener:
+        module, _, function = self._functions[scheme].partition(".")
+        return cast("Opener", getattr(import_module(f"{__name__}.{module}"), function))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._functions)
+
+    def __len__(self) -> int:
+        return len(self._functions)
+
+
+SOURCES: Mapping[str, Opener] = _Sources(
     {
-        "docker": docker.open_image,
-        "podman": podman.open_image,
-        "registry": registry.open_image,
-        "docker-archive": docker_archive.open_archive,
-        "oci-archive": oci_layout.open_archive,
-        "oci": oci_layout.open_layout,
-        "dir": directory.open_directory,
-        "env": environment.open_environment,
-        "sbom": sbom.open_bill,
-        "inventory": inventory.open_inventory,
+        "docker": "docker.open_image",
+        "podman": "podman.open_image",
+        "registry": "registry.open_image",
+        "docker-archive": "docker_archive.open_archive",
+        "oci-archive": "oci_layout.open_archive",
+        "oci": "oci_layout.open_layout",
+        "dir": "directory.open_directory",
+        "env": "environment.open_environment",
+        "sbom": "sbom.open_bill",
+        "inventory": "inventory.open_inventory",
     }
 )
 _ON_LINE = frozenset({"registry"})
@@ -58,6 +62,8 @@ def open_image(reference: str, *, platform: str | None = None, limits: Limits, o
     if scheme is not None:
         return _open(scheme, rest, platform, limits, offline=offline)
     if Path(rest).exists():
+        from driftscan.image.recognise import recognise
+
         return _open(recognise(Path(rest), limits), rest, platform, limits, offline=offline)
     if rest.startswith(("/", "./", "../", "~")):
         raise NotFoundError("there is no such file or folder", where=rest)

@@ -12,28 +12,22 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 from xml.etree.ElementTree import Element, fromstring, indent, tostring
 
-from driftscan.finding import Report, Verdict
+from driftscan.finding import Verdict
 from driftscan.report import FORMATS
 from driftscan.report.escape import plain, unicode_text
 from driftscan.report.github import MOST
 from driftscan.report.markdown import LIMIT
 from driftscan.report.markdown import text as markdown_text
+from driftscan.report.named import Named
 from driftscan.report.view import Style, View
 
 SCHEMA = "driftscan.reports/1"
 
 _WORST = (Verdict.DRIFT, Verdict.INCOMPLETE, Verdict.CLEAN)
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
-
-
-class Named(NamedTuple):
-    """The report of a target, by the name that the configuration gives it."""
-
-    name: str
-    report: Report
 
 
 Join: TypeAlias = Callable[[Sequence[Named], View], str]

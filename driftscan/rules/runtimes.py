@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from packaging.version import InvalidVersion, Version
 
 from driftscan.compare import Comparison
-from driftscan.elf.symbols import digest, digests
 from driftscan.finding import Severity
 from driftscan.model.image import LayerId
 from driftscan.model.inventory import Distribution, Native
@@ -89,6 +88,8 @@ def _torch_abi(comparison: Comparison) -> Iterator[Draft]:
     exports = _torch_exports(torch) if torch is not None else frozenset()
     if torch is None or not exports:
         return
+    from driftscan.elf.symbols import digest
+
     for each in found:
         missing = {
             name: native
@@ -112,6 +113,8 @@ def _torch_exports(torch: Modules) -> frozenset[bytes]:
     libraries = [native for native in torch.natives if (native.elf.soname or "").startswith(("libc10", "libtorch"))]
     if any(native.elf.symbols is None for native in libraries):
         return frozenset()
+    from driftscan.elf.symbols import digests  # only images with torch need it
+
     packed = b"".join(native.elf.symbols.torch_exports for native in libraries if native.elf.symbols is not None)
     return digests(packed)
 

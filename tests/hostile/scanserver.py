@@ -14,8 +14,9 @@ import sys
 import time
 from pathlib import Path
 
-from driftscan.image import Limits, open_image, scan
+from driftscan.image import Limits, open_image
 from driftscan.image.layercache import LayerCache
+from driftscan.image.scan import scan
 from driftscan.inventory import wants
 
 

@@ -18,9 +18,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from driftscan.image import Limits, open_image, scan
+from driftscan.image import Limits, open_image
 from driftscan.image.indexfile import decode
 from driftscan.image.layercache import LayerCache
+from driftscan.image.scan import scan
 from driftscan.inventory import wants
 from driftscan.model.image import LayerIndex
 from tests.builders.images import Built, build, layout, write_files

@@ -10,8 +10,9 @@ import pytest
 
 from driftscan.cli import run
 from driftscan.errors import ImageError
-from driftscan.image import Limits, open_image, scan
+from driftscan.image import Limits, open_image
 from driftscan.image.layercache import LayerCache
+from driftscan.image.scan import scan
 from driftscan.inventory import wants
 from driftscan.rootfs import RootFS
 from tests.builders.images import entry, index, layout, layout_files, saved_files, sha256, tar_of, write_files

@@ -12,8 +12,9 @@ import pytest
 import zstandard
 
 from driftscan.errors import ImageError, LimitError, NotFoundError
-from driftscan.image import Image, Limits, open_image, scan
+from driftscan.image import Image, Limits, open_image
 from driftscan.image.docker_archive import arrivals
+from driftscan.image.scan import scan
 from driftscan.model.image import LayerIndex
 from tests.builders.images import (
     INDEX_TYPE,

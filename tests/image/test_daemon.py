@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from driftscan.errors import DriftscanError, ImageError, LimitError, NotFoundError, UnreachableError
-from driftscan.image import Limits, layer_ids, open_image, scan
+from driftscan.image import Limits, open_image
+from driftscan.image.history import layer_ids
+from driftscan.image.scan import scan
 from driftscan.inventory import wants
 from tests.builders.archives import docker_archive, layer_tar, oci_layout
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from driftscan.errors import ImageError, LimitError, NotFoundError
-from driftscan.image import Limits, open_image, scan
+from driftscan.image import Limits, open_image
+from driftscan.image.scan import scan
 from driftscan.inventory import wants
 from driftscan.model.image import Entry, EntryKind, Keep, LayerIndex
 from driftscan.rootfs import RootFS

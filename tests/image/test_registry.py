@@ -14,10 +14,11 @@ from urllib.parse import unquote
 import pytest
 
 from driftscan.errors import DriftscanError, ImageError, LimitError, NotFoundError, UnreachableError, UsageError
-from driftscan.image import Limits, open_image, patience, scan
+from driftscan.image import Limits, open_image, patience
 from driftscan.image.layercache import LayerCache
 from driftscan.image.registry import current_digest
 from driftscan.image.registry_auth import Challenge, parse_challenges
+from driftscan.image.scan import scan
 from driftscan.inventory import wants
 from driftscan.model.image import LayerIndex
 from tests.builders.archives import layer_tar

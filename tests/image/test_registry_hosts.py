@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from driftscan.errors import DriftscanError, ImageError, NotFoundError, UnreachableError, UsageError
-from driftscan.image import Limits, open_image, scan
+from driftscan.image import Limits, open_image
+from driftscan.image.scan import scan
 from driftscan.inventory import wants
 from tests.builders.registry import Exchange, Fault, FaultyRegistry, LogIn, answer, basic
 from tests.image.conftest import Internet

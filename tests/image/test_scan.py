@@ -14,10 +14,11 @@ import pytest
 import zstandard
 
 from driftscan.errors import DriftscanError, ImageError, LimitError
-from driftscan.image import Image, Limits, open_image, scan
+from driftscan.image import Image, Limits, open_image
 from driftscan.image.decompress import Stream
 from driftscan.image.docker_archive import arrivals
 from driftscan.image.manifest import read_config
+from driftscan.image.scan import scan
 from driftscan.image.source import Arrival, Indexed, LayerBlob, RandomAccess, Sequential
 from driftscan.model.image import Entry, EntryKind, Keep, LayerIndex
 from driftscan.rootfs import RootFS

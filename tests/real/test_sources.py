@@ -17,9 +17,11 @@ import pytest
 import zstandard
 
 from driftscan.errors import ImageError, NotFoundError, UnreachableError
-from driftscan.image import Limits, layer_ids, open_image, scan
+from driftscan.image import Limits, open_image
+from driftscan.image.history import layer_ids
 from driftscan.image.references import parse_image_name
 from driftscan.image.registries_conf import find_endpoints
+from driftscan.image.scan import scan
 from driftscan.inventory import wants
 from driftscan.model.image import EntryKind, LayerId, LayerIndex
 from driftscan.rootfs import Node, RootFS
