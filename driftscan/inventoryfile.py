@@ -3,7 +3,7 @@
     "driftscan inventory\\n" | SHA-256 of the name and all that follows | DEFLATE (zlib, RFC 1950) of JSON
 
 JSON knows fewer kinds of values than an inventory is made of. What is not a text, a number, a truth value or null is an
-array whose first item says what it is: one of the constants below, or the position of its class in `_CLASSES`.
+array whose first item says what it is: one of the constants below, or the position of its class in `CLASSES`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LEVEL = 1
 _TUPLE, _TEXTS, _SET, _SET_OF_TEXTS, _MAPPING, _BYTES, _AGAIN = range(-7, 0)
 """A tuple; one of texts alone; a frozenset, and one of texts; a mapping as keys and values; bytes in base64; something
 that came before, by its position among all of its kind."""
-_CLASSES: tuple[type, ...] = (
+CLASSES: tuple[type, ...] = (
     Tag,
     image.ElfFacts,
     image.HistoryEntry,
@@ -74,7 +74,7 @@ _CLASSES: tuple[type, ...] = (
     traces.Traces,
     traces.Waste,
 )
-_NUMBERS = {each: number for number, each in enumerate(_CLASSES)}
+_NUMBERS = {each: number for number, each in enumerate(CLASSES)}
 _REPEATED: tuple[type, ...] = (image.LayerId,)
 """What many others hold the same one of."""
 _TAG_FIELDS = ("interpreter", "abi", "platform")
@@ -164,7 +164,7 @@ class _Decoder:
             _MAPPING: self._mapping,
             _BYTES: lambda items: b64decode(items[0], validate=True),
             _AGAIN: lambda items: self._seen[items[0]],
-            **{number: self._maker(each) for number, each in enumerate(_CLASSES)},
+            **{number: self._maker(each) for number, each in enumerate(CLASSES)},
         }
 
     def decode(self, value: _Json) -> Any:

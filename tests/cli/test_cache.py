@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from driftscan import inventoryfile
 from driftscan.cli import run
 from driftscan.image.indexfile import SCHEMA
 from driftscan.index.wheelcache import WheelCache
@@ -37,13 +39,49 @@ def files(folder: Path) -> list[Path]:
     return sorted((folder / "layers" / str(SCHEMA)).iterdir())
 
 
+def inventories(folder: Path) -> list[Path]:
+    return sorted((folder / "inventories" / str(inventoryfile.SCHEMA)).iterdir())
+
+
+def age(paths: Iterable[Path]) -> None:
+    for path in paths:
+        os.utime(path, (0, 0))
+
+
 def test_the_second_look_is_the_same(image: Path, own_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = said(capsys, "inspect", "shop.tar")
-    assert len(files(own_cache)) == 2
-    for file in files(own_cache):
-        os.utime(file, (0, 0))
+    assert (len(files(own_cache)), len(inventories(own_cache))) == (2, 1)
+    age([*files(own_cache), *inventories(own_cache)])
+    assert said(capsys, "inspect", "shop.tar") == first
+    # What the image contains is known, so that no layer is looked at.
+    assert all(file.stat().st_mtime > 0 for file in inventories(own_cache))
+    assert all(file.stat().st_mtime == 0 for file in files(own_cache))
+
+    inventories(own_cache)[0].unlink()
     assert said(capsys, "inspect", "shop.tar") == first
     assert all(file.stat().st_mtime > 0 for file in files(own_cache))
+
+
+def test_another_question_of_the_same_image(image: Path, own_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said(capsys, "inspect", "shop.tar")
+    asked = said(capsys, "inspect", "shop.tar", "--environment", "/opt/venv")
+    assert "/opt/venv default: /opt/venv was asked for" in asked
+    assert said(capsys, "inspect", "shop.tar", "--environment", "/opt/venv") == asked
+    assert len(inventories(own_cache)) == 2
+
+
+@pytest.mark.parametrize("position", [0, 30, 60, -1])
+def test_a_kept_inventory_that_is_damaged(
+    position: int, image: Path, own_cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = said(capsys, "inspect", "shop.tar")
+    (kept,) = inventories(own_cache)
+    whole = kept.read_bytes()
+    damaged = bytearray(whole)
+    damaged[position] ^= 1
+    kept.write_bytes(damaged)
+    assert said(capsys, "inspect", "shop.tar") == first
+    assert kept.read_bytes() == whole
 
 
 def test_without_the_cache(image: Path, own_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,16 +90,20 @@ def test_without_the_cache(image: Path, own_cache: Path, capsys: pytest.CaptureF
 
 
 def test_show_prune_and_clear(image: Path, own_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    empty = "what images contain: 0 files, 0 bytes\n"
     others = "pages and requirements of package indexes: 0 files, 0 bytes\nlists of files in wheels: {}\n"
     nothing = others.format("0 files, 0 bytes")
-    assert said(capsys, "cache") == f"{own_cache}\nlayers of images that were read: 0 files, 0 bytes\n{nothing}"
+    assert said(capsys, "cache") == (
+        f"{own_cache}\nlayers of images that were read: 0 files, 0 bytes\n{empty}{nothing}"
+    )
     said(capsys, "inspect", "shop.tar")
+    inventories(own_cache)[0].unlink()
     WheelCache(own_cache).put(Hash("sha256", "0" * 64), WheelFiles(filename="a.whl", files={}, is_whole=True))
     total = sum(file.stat().st_size for file in files(own_cache))
     wheel = next(WheelCache(own_cache).store.files()).size
     shown = f"2 files, {total / 1024:.1f} KiB"
     assert said(capsys, "cache") == (
-        f"{own_cache}\nlayers of images that were read: {shown}\n{others.format(f'1 file, {wheel} bytes')}"
+        f"{own_cache}\nlayers of images that were read: {shown}\n{empty}{others.format(f'1 file, {wheel} bytes')}"
     )
     assert (
         said(capsys, "cache", "prune", "--unused", "1d")
