@@ -15,7 +15,8 @@ from referencing import Registry, Resource
 from driftscan.finding import Finding, Report, Severity, Verdict
 from driftscan.report.github import MOST
 from driftscan.report.markdown import LIMIT
-from driftscan.report.several import JOINS, Named, worst
+from driftscan.report.named import Named
+from driftscan.report.several import JOINS, worst
 from driftscan.report.view import View
 from tests.builders import reports
 
