@@ -6,6 +6,7 @@ import binascii
 
 LENGTHS = {"sha256": 32, "sha384": 48, "sha512": 64}
 """Bytes of a digest, by the name of the algorithm in RECORD."""
+_PADDING = (b"", b"===", b"==", b"=")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
@@ -18,7 +19,7 @@ def hexadecimal(text: str, length: int) -> str | None:
         if len(text) == 2 * length:
             return bytes.fromhex(text).hex()
         bare = text.encode("ascii").rstrip(b"=").translate(_URL_SAFE, b"+/")
-        raw = binascii.a2b_base64(bare + b"=" * (-len(bare) % 4), strict_mode=True)
+        raw = binascii.a2b_base64(bare + _PADDING[len(bare) % 4], strict_mode=True)
     except ValueError:
         return None
     return raw.hex() if len(raw) == length else None

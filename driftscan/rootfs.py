@@ -48,6 +48,8 @@ class RootFS:
 
     def lookup(self, path: str) -> Node | None:
         """The node at `path`, symlinks followed in its directories but not in its last component."""
+        if (node := self._tree.nodes.get(path)) is not None:
+            return node
         path = path.strip("/")
         if (node := self._tree.find(path)) is not None:
             return node  # a key never leads through a symlink
@@ -57,6 +59,9 @@ class RootFS:
 
     def get(self, path: str) -> Node | None:
         """The node that `path` leads to, all symlinks followed inside the root; None where it leads nowhere."""
+        node = self._tree.nodes.get(path)
+        if node is not None and node.entry.kind is not EntryKind.SYMLINK:
+            return node
         resolved = self.resolve(path)
         return None if resolved is None else self._tree.find(resolved)
 
@@ -271,16 +276,22 @@ class _Merger:
         key = f"{folder}/{name}" if folder else name
         if entry.kind is EntryKind.HARDLINK:
             entry = self._linked(path, entry)
-        old = self.tree.nodes.get(key) or self.tree.find(key)
+        tree = self.tree
+        old = tree.nodes.get(key)
+        if old is None and tree.crowds:
+            old = tree.find(key)
         if old is not None:
             if entry.kind is EntryKind.DIRECTORY and old.entry.kind is EntryKind.DIRECTORY:
-                self.tree.nodes[key] = Node(key, entry, self._number)
+                tree.nodes[key] = Node(key, entry, self._number)
                 return
             self._remove(key)
-        self.tree.nodes[key] = Node(key, entry, self._number)
-        self.tree.children.setdefault(folder, {})[name] = None
+        tree.nodes[key] = Node(key, entry, self._number)
+        names = tree.children.get(folder)
+        if names is None:
+            names = tree.children[folder] = {}
+        names[name] = None
         if entry.kind is EntryKind.DIRECTORY:
-            self.tree.children.setdefault(key, {})
+            tree.children.setdefault(key, {})
 
     def _linked(self, path: str, entry: Entry) -> Entry:
         parent, _, name = entry.target.rpartition("/")

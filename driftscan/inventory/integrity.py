@@ -10,7 +10,7 @@ from driftscan.inventory.contents import is_bytecode, script_digests
 from driftscan.inventory.distributions import Context, Found, Site
 from driftscan.inventory.paths import child, parent, shown
 from driftscan.inventory.record import Row
-from driftscan.model.image import EntryKind
+from driftscan.model.image import ElfFacts, EntryKind
 from driftscan.model.inventory import DistributionForm, FileProblem, FileProblemKind, Native
 from driftscan.model.lock import Unchecked
 from driftscan.rootfs import Node
@@ -57,8 +57,10 @@ class Checker:
         unhashed = 0
         for row in self._rows(found):
             node = self._node(row.path)
-            self._native(found, row, node, verdict)
-            self._script(found, row, node, verdict)
+            if node is not None and node.entry.elf is not None:
+                verdict.natives.append(self._native(found, row, node, node.entry.elf))
+            if node is not None and node.entry.content is not None:
+                self._script(found, row, node, node.entry.content, verdict)
             if found.distribution.owner is not None or row.path in seen or is_bytecode(row.path):
                 continue
             seen.add(row.path)
@@ -88,22 +90,19 @@ class Checker:
             return node
         return self.context.rootfs.get(path) or node
 
-    def _native(self, found: Found, row: Row, node: Node | None, verdict: Verdict) -> None:
-        if node is not None and node.entry.elf is not None:
-            verdict.natives.append(
-                Native(
-                    path=shown(row.path),
-                    distribution=found.distribution.path,
-                    elf=node.entry.elf,
-                    layer=self.context.layer(node.layer),
-                )
-            )
+    def _native(self, found: Found, row: Row, node: Node, facts: ElfFacts) -> Native:
+        return Native(
+            path=shown(row.path),
+            distribution=found.distribution.path,
+            elf=facts,
+            layer=self.context.layer(node.layer),
+        )
 
-    def _script(self, found: Found, row: Row, node: Node | None, verdict: Verdict) -> None:
+    def _script(self, found: Found, row: Row, node: Node, content: bytes, verdict: Verdict) -> None:
         """A script is of no use where its interpreter is not: the scripts of an environment do not move with it."""
-        if node is None or node.entry.content is None or not node.entry.content.startswith(b"#!"):
+        if not content.startswith(b"#!"):
             return
-        text = node.entry.content.decode("utf-8", "surrogateescape")
+        text = content.decode("utf-8", "surrogateescape")
         program = commands.interpreter(text, parent(row.path))
         if program is not None and self.context.rootfs.get(program) is None:
             verdict.problems.append(

@@ -7,6 +7,8 @@ formats of setuptools.
 from __future__ import annotations
 
 import json
+import re
+from email.message import Message
 from email.parser import BytesHeaderParser
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
@@ -17,6 +19,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from driftscan.model.inventory import DirectUrl, WheelFacts
 from driftscan.model.lock import Hash
 
+_EMPTY_LINE = re.compile(rb"\n\r?\n")
 _MAX_TAGS = 4096
 _MAX_LENGTH = 400
 
@@ -31,7 +34,7 @@ class CoreMetadata(NamedTuple):
 
 def core_metadata(data: bytes) -> CoreMetadata:
     """METADATA or PKG-INFO. ValueError where a name or version is absent, empty or given twice."""
-    headers = BytesHeaderParser().parsebytes(data)
+    headers = _headers(data)
     kind = headers.get_content_maintype() if "content-type" in headers else "text"
     if kind in ("multipart", "message"):
         raise ValueError(f"it is a nested message ({kind}), not metadata")
@@ -43,6 +46,12 @@ def core_metadata(data: bytes) -> CoreMetadata:
         requires_python=next((_flat(value) for value in headers.get_all("Requires-Python", [])), None),
         provides_extras=frozenset(canonicalize_name(_flat(value)) for value in headers.get_all("Provides-Extra", [])),
     )
+
+
+def _headers(data: bytes) -> Message:
+    """What stands before the first empty line; the description behind it need not be read to be left out."""
+    end = _EMPTY_LINE.search(data)
+    return BytesHeaderParser().parsebytes(data if end is None else data[: end.end()])
 
 
 def _single(values: list[str], field: str) -> str:
@@ -85,7 +94,7 @@ def _with_section(requirement: str, section: str) -> str:
 
 def wheel(data: bytes) -> WheelFacts:
     """The WHEEL file. ValueError where it names no tag or absurdly many."""
-    headers = BytesHeaderParser().parsebytes(data)
+    headers = _headers(data)
     tags: set[Tag] = set()
     for value in headers.get_all("Tag", []):
         text = _flat(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from driftscan.inventory.paths import join
@@ -26,17 +25,14 @@ class Row(NamedTuple):
 
 def rows(data: bytes, site: str) -> tuple[Row, ...]:
     """The rows of a RECORD whose paths are relative to `site`. ValueError names the first row that is broken."""
-    reader = csv.reader(_lines(data))
+    text = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+    # Only in quotes a field may hold the end of a line, which it keeps then.
+    reader = csv.reader([f"{line}\n" for line in text.split("\n")] if '"' in text else text.split("\n"))
     moved = basename(site) not in _SITES
     try:
         return tuple(_row(fields, site, reader.line_num, moved=moved) for fields in reader if fields)
     except csv.Error as error:
         raise ValueError(f"line {reader.line_num}: {error}") from None
-
-
-def _lines(data: bytes) -> Iterator[str]:
-    text = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
-    return (f"{line}\n" for line in text.split("\n"))
 
 
 def _row(fields: list[str], site: str, line: int, *, moved: bool) -> Row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from driftscan.inventory import execution
 from driftscan.inventory.paths import child, name, shown
@@ -30,12 +31,15 @@ _WASTE = (
 _IS_WASTE = re.compile(
     "|".join(("(?:.*/)?" if folder.startswith(".") else "") + re.escape(folder) for folder, _ in _WASTE)
 )
+_MAY_BE_WASTE = ("cache/", "var/lib/apt/lists/")
+"""One of these is in every path that `_IS_WASTE` matches, and is looked for much faster."""
 _NO_WASTE = frozenset({"lock", ".lock", "CACHEDIR.TAG", ".gitignore", "lastUpdate"})
 _DATABASES = frozenset(
     {"var/lib/dpkg/status", "lib/apk/db/installed", "usr/lib/apk/db/installed"}
     | {"var/lib/rpm/rpmdb.sqlite", "var/lib/rpm/Packages", "usr/lib/sysimage/rpm/rpmdb.sqlite"}
 )
 _SOURCES = re.compile(r"etc/apt/sources\.list(?:\.d/[^/]+)?|etc/apk/repositories|etc/yum\.repos\.d/[^/]+")
+_LOCK_ENDINGS = (".txt", ".lock", ".toml")
 _LOCK = re.compile(
     r"[^/]*requirements[^/]*\.txt|(?:uv|poetry|pdm|pixi|Pipfile)\.lock|pylock[^/]*\.toml|[^/]*conda[^/]*lock[^/]*|[^/]+\.lock"
 )
@@ -53,32 +57,48 @@ def read(
 ) -> Traces:
     """`indexes` are the layers that `rootfs` was merged from, named by `layers`; `environment` is the one that runs."""
     pairs = tuple(zip(indexes, layers, strict=False))
+    waste: list[Waste] = []
+    removed: list[Removed] = []
+    locks: list[FoundLock] = []
+    code: list[CodeLayer] = []
+    for position, (index, layer) in enumerate(pairs):
+        files = _Files(index)
+        waste += _waste(files, layer)
+        removed += _removed(rootfs, position, files, layer)
+        locks += _locks(rootfs, position, files, layer)
+        code += _code(files, layer)
     return Traces(
-        waste=tuple(waste for index, layer in pairs for waste in _waste(index, layer)),
-        removed=tuple(
-            removed
-            for position, (index, layer) in enumerate(pairs)
-            if (removed := _removed(rootfs, position, index, layer)) is not None
-        ),
+        waste=tuple(waste),
+        removed=tuple(removed),
         package_layers=tuple(layer for index, layer in pairs if any(map(index.get, _DATABASES))),
         sources=tuple(_sources(rootfs, indexes)),
-        locks=tuple(
-            lock for position, (index, layer) in enumerate(pairs) for lock in _locks(rootfs, position, index, layer)
-        ),
-        code=tuple(code for index, layer in pairs if (code := _code(index, layer)) is not None),
+        locks=tuple(locks),
+        code=tuple(code),
         execution=execution.follow(rootfs, config, environment),
     )
 
 
-def _files(index: LayerIndex) -> Iterator[tuple[str, Entry]]:
-    yield from ((path, entry) for path, entry in index.entries.items() if entry.kind is EntryKind.FILE)
-    for folder, crowds in index.crowds.items():
-        yield from ((child(folder, each), entry) for crowd in crowds for each, entry in crowd.items())
+class _Files:
+    """The files of a layer, as often as they are asked for. Those of crowds are never all in memory."""
+
+    def __init__(self, index: LayerIndex) -> None:
+        self._own = [item for item in index.entries.items() if item[1].kind is EntryKind.FILE]
+        self._crowds = index.crowds
+
+    def __iter__(self) -> Iterator[tuple[str, Entry]]:
+        return chain(self._own, self._crowded())
+
+    def _crowded(self) -> Iterator[tuple[str, Entry]]:
+        for folder, crowds in self._crowds.items():
+            yield from ((child(folder, each), entry) for crowd in crowds for each, entry in crowd.items())
 
 
-def _waste(index: LayerIndex, layer: LayerId) -> Iterator[Waste]:
+def _waste(files: _Files, layer: LayerId) -> Iterator[Waste]:
     found: dict[tuple[str, str], list[int]] = {}
-    for path, entry in _files(index):
+    first, second = _MAY_BE_WASTE
+    for path, entry in files:
+        if first not in path and second not in path:
+            continue
         match = _IS_WASTE.match(path)
         if match is not None and entry.size and name(path) not in _NO_WASTE:
             kind = next(kind for folder, kind in _WASTE if match[0].endswith(folder))
@@ -87,19 +107,18 @@ def _waste(index: LayerIndex, layer: LayerId) -> Iterator[Waste]:
         yield Waste(kind, shown(folder), layer, len(sizes), sum(sizes))
 
 
-def _removed(rootfs: RootFS, position: int, index: LayerIndex, layer: LayerId) -> Removed | None:
+def _removed(rootfs: RootFS, position: int, files: _Files, layer: LayerId) -> Iterator[Removed]:
     """Files of a layer that are not what the image shows in the end."""
-    files, size, example, largest = 0, 0, "", -1
-    for path, entry in _files(index):
-        if not entry.size:
+    count, size, example, largest = 0, 0, "", -1
+    for path, entry in files:
+        if not entry.size or ((node := rootfs.lookup(path)) is not None and node.layer == position):
             continue
-        node = rootfs.lookup(path)
-        if node is None or node.layer != position:
-            files += 1
-            size += entry.size
-            if entry.size > largest:
-                example, largest = path, entry.size
-    return Removed(layer, files, size, shown(example)) if size >= _LEAST_REMOVED else None
+        count += 1
+        size += entry.size
+        if entry.size > largest:
+            example, largest = path, entry.size
+    if size >= _LEAST_REMOVED:
+        yield Removed(layer, count, size, shown(example))
 
 
 def _sources(rootfs: RootFS, indexes: Sequence[LayerIndex]) -> Iterator[str]:
@@ -112,25 +131,28 @@ def _sources(rootfs: RootFS, indexes: Sequence[LayerIndex]) -> Iterator[str]:
             yield data.decode("utf-8", "replace")
 
 
-def _locks(rootfs: RootFS, position: int, index: LayerIndex, layer: LayerId) -> Iterator[FoundLock]:
-    for path, entry in _files(index):
-        if entry.sha256 is None or _SITE.match(path) or not _LOCK.fullmatch(name(path)):
+def _locks(rootfs: RootFS, position: int, files: _Files, layer: LayerId) -> Iterator[FoundLock]:
+    for path, entry in files:
+        if entry.sha256 is None or not (path.endswith(_LOCK_ENDINGS) or "conda" in path):
+            continue
+        if _SITE.match(path) or not _LOCK.fullmatch(name(path)):
             continue
         node = rootfs.lookup(path)
         if node is not None and node.layer == position:
             yield FoundLock(shown(path), entry.sha256, entry.content, layer)
 
 
-def _code(index: LayerIndex, layer: LayerId) -> CodeLayer | None:
+def _code(files: _Files, layer: LayerId) -> Iterator[CodeLayer]:
     """What COPY or ADD of the build context brings beside manifests: modules outside of where packages live."""
     text = layer.created_by or ""
     if not text.startswith(("COPY", "ADD")) or "--from" in text:
-        return None
+        return
     found = [
         path
-        for path, _ in _files(index)
+        for path, _ in files
         if path.endswith(".py")
         and name(path) not in ("setup.py", "version.py", "_version.py")
         and not _SITE.match(path)
     ]
-    return CodeLayer(layer, shown(min(found))) if found else None
+    if found:
+        yield CodeLayer(layer, shown(min(found)))
