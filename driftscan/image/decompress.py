@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 from driftscan.errors import ImageError
@@ -22,6 +23,7 @@ CHUNK = 1 << 19
 """Bytes read at a time: fewer steps between those that need no interpreter, and still in the processor's cache."""
 _PLAIN = 1 << 19
 """Bytes inflated at a time, which also keeps a bomb from inflating a whole piece at once."""
+_HEAD = 4
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _SKIPPABLE = range(0x184D2A50, 0x184D2A60)
@@ -98,25 +100,36 @@ def is_compressed(head: bytes) -> bool:
 
 
 def chunks(stream: Stream, seen: HashSink, limits: Limits) -> Iterator[bytes]:
-    """Plain bytes of `stream`, in pieces of up to half a MiB; each compressed byte goes through `seen`.
+    """Plain bytes of `stream`, in pieces of up to half a MiB.
+
+    Each byte of compressed data goes through `seen`; of data that is not compressed, none does, since it is what comes
+    out here.
 
     Raises ImageError where the compressed data is damaged, cut off, or followed by something else.
     """
-    source = _Source(_raw(stream, seen))
-    head = source.fill(4)
+    raw = _raw(stream)
+    head = b""
+    while len(head) < _HEAD and (data := next(raw, b"")):
+        head += data
+    if not is_compressed(head):
+        yield from chain((head,), raw)
+        return
+    source = _Source(_seen(chain((head,), raw), seen))
     if head.startswith(_GZIP):
         yield from _gunzip(source)
-    elif head.startswith(_ZSTD) or int.from_bytes(head, "little") in _SKIPPABLE:
-        yield from _unzstd(source, limits)
     else:
-        while data := source.take(CHUNK):
-            yield data
+        yield from _unzstd(source, limits)
 
 
-def _raw(stream: Stream, seen: HashSink) -> Iterator[bytes]:
+def _raw(stream: Stream) -> Iterator[bytes]:
     while data := stream.read(CHUNK):
-        seen.update(data)
         yield data
+
+
+def _seen(pieces: Iterator[bytes], sink: HashSink) -> Iterator[bytes]:
+    for piece in pieces:
+        sink.update(piece)
+        yield piece
 
 
 class _Source:

@@ -192,7 +192,7 @@ def _scan_stream(
 def _read(stream: Stream, digest: str | None, size: int | None, reading: _Reading, where: str) -> _Layer:
     """One blob, whose own digest and size have been verified."""
     meter = reading.meter
-    seen = _Seen()
+    seen = _Seen(hashed=digest is not None)
     with Digest() as plain:
         inflated = _Inflated(meter, plain)
         try:
@@ -201,28 +201,31 @@ def _read(stream: Stream, digest: str | None, size: int | None, reading: _Readin
         except DriftscanError as error:
             error.where = f"{where}, {error.where}" if error.where else where
             raise
-        diff_id = plain.value()
-    if size is not None and seen.size != size:
-        raise ImageError(f"the blob has {seen.size} bytes, the manifest says {size}", where=where)
-    if digest is not None and seen.digest != digest:
-        raise ImageError(f"the blob has the digest {seen.digest}, the manifest says {digest}", where=where)
-    return _Layer(diff_id, index, inflated.size)
+        layer = _Layer(plain.value(), index, inflated.size)
+    # What is not compressed is the blob itself.
+    seen_size, seen_digest = (seen.size, seen.digest) if seen.size else (layer.inflated, layer.diff_id)
+    if size is not None and seen_size != size:
+        raise ImageError(f"the blob has {seen_size} bytes, the manifest says {size}", where=where)
+    if digest is not None and seen_digest != digest:
+        raise ImageError(f"the blob has the digest {seen_digest}, the manifest says {digest}", where=where)
+    return layer
 
 
 class _Seen:
-    """Size and digest of the blob as it came in."""
+    """Size of a compressed blob as it came in, and where `hashed` its digest."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, hashed: bool) -> None:
         self.size = 0
-        self._hash = hashlib.sha256()
+        self._hash = hashlib.sha256() if hashed else None
 
     def update(self, data: bytes) -> None:
         self.size += len(data)
-        self._hash.update(data)
+        if self._hash is not None:
+            self._hash.update(data)
 
     @property
-    def digest(self) -> str:
-        return f"sha256:{self._hash.hexdigest()}"
+    def digest(self) -> str | None:
+        return f"sha256:{self._hash.hexdigest()}" if self._hash is not None else None
 
 
 class _Inflated:
