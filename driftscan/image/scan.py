@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -192,8 +191,8 @@ def _scan_stream(
 def _read(stream: Stream, digest: str | None, size: int | None, reading: _Reading, where: str) -> _Layer:
     """One blob, whose own digest and size have been verified."""
     meter = reading.meter
-    seen = _Seen(hashed=digest is not None)
-    with Digest() as plain:
+    with Digest() as plain, Digest() as packed:
+        seen = _Seen(packed if digest is not None else None)
         inflated = _Inflated(meter, plain)
         try:
             with ahead(inflated.counted(chunks(stream, seen, meter.limits))) as pieces:
@@ -212,20 +211,20 @@ def _read(stream: Stream, digest: str | None, size: int | None, reading: _Readin
 
 
 class _Seen:
-    """Size of a compressed blob as it came in, and where `hashed` its digest."""
+    """Size of a compressed blob as it came in, and its digest if one was promised."""
 
-    def __init__(self, *, hashed: bool) -> None:
+    def __init__(self, digest: Digest | None) -> None:
         self.size = 0
-        self._hash = hashlib.sha256() if hashed else None
+        self._digest = digest
 
     def update(self, data: bytes) -> None:
         self.size += len(data)
-        if self._hash is not None:
-            self._hash.update(data)
+        if self._digest is not None:
+            self._digest.update(data)
 
     @property
     def digest(self) -> str | None:
-        return f"sha256:{self._hash.hexdigest()}" if self._hash is not None else None
+        return self._digest.value() if self._digest is not None else None
 
 
 class _Inflated:
