@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 import zlib
 from pathlib import Path
+
+import packaging
 
 from driftscan import inventoryfile
 from driftscan._version import __version__
@@ -19,6 +22,8 @@ from driftscan.model.inventory import Inventory
 from driftscan.store import Store
 
 _NAMES = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_VERSIONS = (__version__, packaging.__version__, sys.version)
+"""Of what takes inventories: packaging knows which tags an interpreter supports, Python's library reads metadata."""
 _LIMIT = 256 << 20
 _MOST = 64 << 20
 """Bytes of one file."""
@@ -51,5 +56,5 @@ class InventoryCache:
 
 def name_of(config: ImageConfig, prefer: str | None, *, with_traces: bool, limits: Limits) -> str:
     """What the inventory is stored under that is taken of the image with that configuration."""
-    decisive = (inventoryfile.SCHEMA, __version__, config, prefer, with_traces, repr(limits))
+    decisive = (inventoryfile.SCHEMA, *_VERSIONS, config, prefer, with_traces, repr(limits))
     return hashlib.sha256(inventoryfile.key(decisive)).hexdigest()
