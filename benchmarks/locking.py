@@ -80,8 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         usages = run_pairs(options.runs, *(named[each] for each in quick))
         found = {each: median(usage) for each, usage in zip(quick, usages, strict=True)}
         if not options.without_pip_compile:
-            cache = dict(os.environ, PIP_CACHE_DIR=str(folder / "cache"), PIP_TOOLS_CACHE_DIR=str(folder / "cache"))
-            found[slow] = run_once(named[slow], env=cache)
+            cache = str(folder / "cache")
+            found[slow] = run_once(named[slow], env={"PIP_CACHE_DIR": cache, "PIP_TOOLS_CACHE_DIR": cache})
         return judge(found, (folder / "driftscan-uv.txt").read_text().count("=="))
 
 

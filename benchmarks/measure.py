@@ -7,8 +7,11 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+_UNINSTALLED = "PYTHONDONTWRITEBYTECODE"
+"""With it each run would compile the sources anew, which no installed program does."""
 
 
 class Usage(NamedTuple):
@@ -20,9 +23,12 @@ class Usage(NamedTuple):
     code: int
 
 
-def run_once(command: Sequence[str], *, env: dict[str, str] | None = None) -> Usage:
+def run_once(command: Sequence[str], *, env: Mapping[str, str] | None = None) -> Usage:
+    """Run a command with the variables of this process and those of `env`."""
+    variables = {**os.environ, **(env or {})}
+    variables.pop(_UNINSTALLED, None)
     started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=variables)
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - started
     # wait4 has reaped the process; telling Popen keeps it from waiting again.
