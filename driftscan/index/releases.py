@@ -9,11 +9,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from packaging.specifiers import SpecifierSet
-from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, NormalizedName, parse_wheel_filename
+from packaging.utils import NormalizedName
 from packaging.version import Version
 
-from driftscan import markers
 from driftscan.errors import PackageIndexError
 from driftscan.index import metadata
 from driftscan.index.address import shown, split_login
@@ -21,6 +19,7 @@ from driftscan.index.archives import local_wheel_metadata, sdist_metadata, wheel
 from driftscan.index.links import linked_files, local_path
 from driftscan.index.metadata import Metadata
 from driftscan.index.page import ACCEPT, File, parse, release
+from driftscan.index.preference import Preference
 from driftscan.index.transport import MIB, Answer, Web
 from driftscan.model.lock import STRONG, Hash
 from driftscan.model.target import Target
@@ -76,6 +75,7 @@ class Releases:
         self._pages: dict[tuple[str, NormalizedName], Mapping[Version, Release] | PackageIndexError | None] = {}
         self._pinned: dict[tuple[NormalizedName, str, frozenset[Hash]], Release | PackageIndexError] = {}
         self._metadata: dict[str, Metadata | PackageIndexError] = {}
+        self._preferring: Preference | None = None
         self._kept = 0
         self._required = 0
         self._parsing = Lock()
@@ -142,10 +142,11 @@ class Releases:
 
         Raises PackageIndexError where none is admitted.
         """
+        preference = self._preference(target)
         usable = {
             version: each._replace(files=files)
             for version, each in self.project(name).items()
-            if (files := tuple(file for file in each.files if _is_usable(file, specifier, target)))
+            if (files := tuple(file for file in each.files if preference.is_usable(file, specifier)))
         }
         found = list(specifier.filter(usable))
         if not found:
@@ -158,8 +159,15 @@ class Releases:
 
         They are those beside the file (PEP 658), or those in a wheel, or what a source distribution says is fixed.
         """
-        file = min(found.files, key=lambda file: _rank(file, target))
+        file = self._preference(target).telling(found.files)
         return _remembered(self._metadata, file.url, lambda: self._read(found, file))
+
+    def _preference(self, target: Target) -> Preference:
+        """The same for the same target: some thousand tags are looked at to make one."""
+        found = self._preferring
+        if found is None or found.target is not target:
+            self._preferring = found = Preference(target)
+        return found
 
     def _place(self, name: NormalizedName) -> str:
         return " or ".join(shown(f"{url.rstrip('/')}/{name}/") for url in self._indexes)
@@ -294,34 +302,3 @@ def _are_comparable(releases: Sequence[Release], hashes: frozenset[Hash]) -> boo
     """Whether all files have a digest of a kind that is among `hashes`."""
     kinds = {value.algorithm for value in hashes}
     return all(any(value.algorithm in kinds for value in file.hashes) for each in releases for file in each.files)
-
-
-def _is_usable(file: File, specifier: SpecifierSet, target: Target) -> bool:
-    """Whether an installer looks at a file at all; a yanked one only where a version is named exactly (PEP 592)."""
-    exact = any(each.operator in ("==", "===") and not each.version.endswith(".*") for each in specifier)
-    if file.yanked is not None and not exact:
-        return False
-    if file.is_wheel and target.tags is not None and _best_tag(file, target.tags) is None:
-        return False
-    return markers.admits_python(file.requires_python, target.markers)
-
-
-def _best_tag(file: File, tags: Sequence[Tag]) -> int | None:
-    """Place of the first of `tags` that a wheel has; None where it has none."""
-    try:
-        found = parse_wheel_filename(file.filename)[3]
-    except InvalidWheelFilename:
-        return None
-    return next((place for place, tag in enumerate(tags) if tag in found), None)
-
-
-def _rank(file: File, target: Target) -> tuple[bool, bool, bool, bool, int]:
-    """Order of files by how well they tell what is required on `target`; the least is the best."""
-    place = _best_tag(file, target.tags or ()) if file.is_wheel else None
-    return (
-        not file.is_wheel,
-        target.tags is not None and place is None,
-        not file.filename.endswith("-any.whl"),
-        file.metadata is None,
-        place or 0,
-    )
