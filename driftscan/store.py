@@ -6,7 +6,6 @@ whole file or none. Only folders are read that nobody else can have written to.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -49,13 +48,13 @@ class Store:
             return None
         path = self.folder / name
         try:
-            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise OSError(errno.EINVAL, "not a regular file", path)
-                data = file.read(self._most + 1)
+            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb", buffering=0) as file:
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode) or status.st_size > self._most:
+                    return None
+                return file.read(status.st_size)
         except (OSError, MemoryError):
             return None
-        return data if len(data) <= self._most else None
 
     def touch(self, name: str) -> None:
         """Note that `name` was of use."""

@@ -89,17 +89,16 @@ class PageCache:
         if self._is_changed:
             self.store.trim()
 
-    def _read(self, name: str) -> tuple[dict[str, Any], bytes]:
-        text = unsealed(self.store.read(name))
-        if text is None:
-            return {}, b""
-        head, _, rest = text.partition(b"\n")
+    def _read(self, name: str) -> tuple[dict[str, Any], memoryview]:
+        """The head of an entry, and what follows it, which can be large."""
+        text = unsealed(self.store.read(name)) or b""
+        end = text.find(b"\n")
         try:
-            found = json.loads(head)
+            found = json.loads(text[: max(end, 0)])
         except ValueError:
-            return {}, b""
+            return {}, memoryview(b"")
         self.store.touch(name)
-        return (found, rest) if isinstance(found, dict) else ({}, b"")
+        return found if isinstance(found, dict) else {}, memoryview(text)[end + 1 :]
 
     def _write(self, name: str, head: Mapping[str, object], rest: bytes = b"") -> None:
         text = _dumped(head) + b"\n" + rest
@@ -110,14 +109,18 @@ class PageCache:
 class _Project(Mapping[Version, Release]):
     """Releases that are read when somebody looks at them. Their keys are versions as `str` has them."""
 
-    def __init__(self, name: NormalizedName, places: Mapping[str, Sequence[int]], text: bytes) -> None:
+    def __init__(self, name: NormalizedName, places: Mapping[str, Sequence[int]], text: memoryview) -> None:
         self._name = name
         self._places = {version: (start, end) for version, (start, end) in places.items()}
         self._text = text
+        self._read: dict[Version, Release] = {}
 
     def __getitem__(self, version: Version) -> Release:
-        start, end = self._places[str(version)]
-        return Release(self._name, version, tuple(map(_file, json.loads(self._text[start:end]))))
+        if version not in self._read:
+            start, end = self._places[str(version)]
+            files = tuple(map(_file, json.loads(bytes(self._text[start:end]))))
+            self._read[version] = Release(self._name, version, files)
+        return self._read[version]
 
     def __iter__(self) -> Iterator[Version]:
         return map(Version, self._places)
