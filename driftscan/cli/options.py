@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypedDict, TypeVar
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 import click
 from packaging.utils import canonicalize_name
 
-from driftscan.finding import Severity
 from driftscan.model.lock import Request
+
+if TYPE_CHECKING:
+    from driftscan.finding import Severity
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
@@ -170,6 +172,8 @@ def proof_options(function: _Function) -> _Function:
 
 
 def rule_options(function: _Function) -> _Function:
+    from driftscan.finding import Severity
+
     levels = click.Choice([*(severity.value for severity in Severity), NEVER])
     return _all(
         function,
@@ -237,6 +241,8 @@ def is_narrowed(options: SelectionOptions) -> bool:
 
 
 def fail_on(options: RuleOptions) -> Severity | None:
+    from driftscan.finding import Severity
+
     return None if options["fail_on"] == NEVER else Severity(options["fail_on"])
 
 

@@ -41,7 +41,7 @@ def resolve(
     Raises ResolveError with file and line where there is no solution or it may not be used, PackageIndexError where an
     index cannot be asked.
     """
-    facts.ahead(_ahead(plan), _told_by(plan))
+    facts.ahead(_ahead(plan))
     meanwhile()
     dropped: frozenset[NormalizedName] = frozenset()
     notes: list[str] = []
@@ -123,15 +123,10 @@ def _result(running: Running) -> Lock | Impossible | ResolveError:
 
 def _facts(plan: Plan, facts: Facts, choices: Sequence[Choice]) -> Mapping[PackageId, Fact]:
     try:
-        found = facts.all([choice.package for choice in choices], _told_by(plan))
+        found = facts.all([choice.package for choice in choices])
     except PackageIndexError as error:
         raise _placed(plan, error) from error
     return {choice.package.id: fact for choice, fact in zip(choices, found, strict=True)}
-
-
-def _told_by(plan: Plan) -> Target:
-    """Whose file of a release tells its requirements: they are the same in all, as a rule."""
-    return plan.places[0].target if plan.places else Target()
 
 
 def _placed(plan: Plan, error: PackageIndexError) -> DriftscanError:

@@ -18,6 +18,7 @@ from driftscan.lock import parse
 from driftscan.lock.document import Document
 from driftscan.lock.requirements_sources import Located
 from driftscan.model.lock import Lock, OriginKind, Unchecked
+from driftscan.model.target import Target
 from driftscan.reading import read_document
 from driftscan.resolve import places as resolve_places
 from driftscan.resolve.inputs import Inputs, Wanted, name_of, read_inputs
@@ -91,9 +92,9 @@ class Task:
         cutoff = datetime.fromisoformat(self.cutoff) if self.cutoff is not None else None
         folder = default_folder() if self.options.cache else None
         cache = PageCache(folder) if folder is not None else None
-        return Facts(
-            web, Releases(web, self.indexes, self.folders, cache, asks_again=asks_again), cutoff=cutoff, cache=cache
-        )
+        releases = Releases(web, self.indexes, self.folders, cache, asks_again=asks_again)
+        target = self.places[0].target if self.places else Target()
+        return Facts(web, releases, target, cutoff=cutoff, cache=cache)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -172,10 +173,11 @@ def _locked(task: Task, meanwhile: Callable[[], object]) -> Locked:
         from driftscan.resolve.locking import resolve
         from driftscan.resolve.writing import changes, write
 
+        made = task.made()
         with task.facts() as facts:
             resolved = resolve(plan, facts, first, meanwhile)
     options = task.options
-    result = write(plan, resolved, options.to, task.made(), options.hashes, partial(seen_from, options.output))
+    result = write(plan, resolved, options.to, made, options.hashes, partial(seen_from, options.output))
     return Locked(
         text=result.text,
         packages=len(result.lock.packages),

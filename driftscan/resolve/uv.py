@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import metadata
 
 from driftscan.errors import ResolveError
 from driftscan.resolve.places import uv_platform
@@ -29,6 +28,8 @@ class Uv:
 
     @cached_property
     def version(self) -> str:
+        from importlib import metadata
+
         try:
             return metadata.version("uv")
         except metadata.PackageNotFoundError as error:

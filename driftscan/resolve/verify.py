@@ -142,10 +142,12 @@ class Platform(NamedTuple):
 def unfit(release: Release, platform: Platform, *, allow_builds: bool) -> str | None:
     """Why a release cannot be installed on a platform; None where it can."""
     title = f"{release.name} {release.version}"
-    usable = [f for f in release.files if markers.admits_python(f.requires_python, platform.target.markers)]
+    required = {file.requires_python for file in release.files}  # mostly one, of some hundred files
+    admitted = {each for each in required if markers.admits_python(each, platform.target.markers)}
+    usable = [file for file in release.files if file.requires_python in admitted]
     if release.files and not usable:
-        required = next((file.requires_python for file in release.files if file.requires_python), "")
-        return f"{title} requires Python {required}"
+        asked = next((file.requires_python for file in release.files if file.requires_python), "")
+        return f"{title} requires Python {asked}"
     wheels = [file for file in usable if file.is_wheel]
     if any(fits(file, platform.supported) for file in wheels) or not release.files:
         return None

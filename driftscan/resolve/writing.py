@@ -73,7 +73,7 @@ def _content(plan: Plan, resolved: Resolved, to: str, made: Made, hashes: str, p
         metadata = resolved.facts[key].metadata
         package = Package(
             id=ids[key],
-            artifacts=tuple(_artifact(file, key) for file in _kept(plan, resolved, key, hashes)),
+            artifacts=tuple(_artifact(file, key, to) for file in _kept(plan, resolved, key, hashes)),
             dependencies=tuple(Dependency(name=each.name, candidates=(ids[each],)) for each in resolved.edges[key]),
             requires_python=metadata.requires_python if metadata is not None else None,
         )
@@ -126,9 +126,10 @@ def _lock(plan: Plan, packages: Sequence[Package]) -> Lock:
     )
 
 
-def _artifact(file: File, key: PackageId) -> Artifact:
-    is_local = key.origin.kind is OriginKind.PATH
-    url = None if is_local else clean_url(file.url)
+def _artifact(file: File, key: PackageId, to: str) -> Artifact:
+    """A file as the lock has it. In requirements files, those of an index have no addresses."""
+    has_url = to == "pylock" and key.origin.kind is not OriginKind.PATH
+    url = clean_url(file.url) if has_url else None
     return Artifact(filename=file.filename, url=url, hashes=file.hashes[:1], size=file.size)
 
 
