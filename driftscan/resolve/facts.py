@@ -28,7 +28,8 @@ from driftscan.index.transport import CONNECTIONS, Web
 from driftscan.model.lock import STRONG, Hash, OriginKind, Package
 from driftscan.model.target import Target
 
-_BLOCK = 1 << 20
+_AHEAD = 3
+"""Connections while an engine works: it asks the same index, and should not have to wait for what may be of use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,7 @@ class Facts:
         self.releases = releases
         self._cutoff = cutoff
         self._pool = ThreadPoolExecutor(CONNECTIONS)
+        self._early = ThreadPoolExecutor(_AHEAD)
         self._ahead: list[Future[object]] = []
         self._known: dict[tuple[NormalizedName, Version], Fact] = {}
 
@@ -81,7 +83,8 @@ class Facts:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        for pool in (self._early, self._pool):
+            pool.shutdown(cancel_futures=True)
         self._web.close()
         if self._cache is not None:
             self._cache.trim()
@@ -92,7 +95,7 @@ class Facts:
         That one of them fails matters when it is of use.
         """
         for name, version in names.items():
-            self._ahead.append(self._pool.submit(self._glance, name, version))
+            self._ahead.append(self._early.submit(self._glance, name, version))
 
     def _glance(self, name: NormalizedName, version: str | None) -> None:
         with suppress(PackageIndexError, InvalidVersion):
