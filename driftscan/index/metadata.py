@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from packaging.metadata import parse_email
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
@@ -29,6 +28,8 @@ def parse(data: bytes, name: NormalizedName, version: Version, *, is_source: boo
 
     Raises PackageIndexError where they are of another release, cannot be read, or depend on a build.
     """
+    from packaging.metadata import parse_email  # most metadata are remembered, and need not be read
+
     # The description below the fields can hold anything, and means nothing here.
     fields, unparsed = parse_email(_END.split(data, maxsplit=1)[0] + b"\n")
     found = fields.get("metadata_version", "")

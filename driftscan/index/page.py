@@ -11,7 +11,6 @@ from packaging.utils import NormalizedName, parse_sdist_filename, parse_wheel_fi
 from packaging.version import Version
 
 from driftscan.errors import PackageIndexError
-from driftscan.index.html import start_tags
 from driftscan.model.lock import Hash
 from driftscan.strictjson import JsonError, depth, load
 
@@ -211,6 +210,8 @@ def _json_file(entry: _Entry, url: str) -> File:
 
 def _parse_html(data: bytes, url: str, parameters: str) -> tuple[File, ...]:
     """Each anchor is a file."""
+    from driftscan.index.html import start_tags  # an index that has JSON needs none of it
+
     base = None
     files = []
     for tag in start_tags(data.decode(_charset(parameters), errors="replace")):

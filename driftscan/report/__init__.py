@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import Generic, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
 
-from driftscan.finding import Report, TargetInput
-from driftscan.model.inventory import Inventory
 from driftscan.report.view import View
+
+if TYPE_CHECKING:
+    from driftscan.finding import Report, TargetInput
+    from driftscan.model.inventory import Inventory
 
 __all__ = ["CHECK_FORMATS", "FORMATS", "INVENTORY_FORMATS", "Render", "RenderInventory", "View"]
 
-Render: TypeAlias = Callable[[Report, View], str]
-RenderInventory: TypeAlias = Callable[[Inventory, TargetInput, View], str]
+Render: TypeAlias = "Callable[[Report, View], str]"
+RenderInventory: TypeAlias = "Callable[[Inventory, TargetInput, View], str]"
 
 _Render = TypeVar("_Render", bound="Render | RenderInventory")
 
