@@ -17,10 +17,11 @@ _RELIABLE = (2, 2)
 
 
 class Metadata(NamedTuple):
-    """What a release says of itself. `requires` are its Requires-Dist lines as they stand."""
+    """What a release says of itself. `requires` are its Requires-Dist lines as they stand, `extras` those it has."""
 
     requires: tuple[str, ...] = ()
     requires_python: str | None = None
+    extras: tuple[str, ...] = ()
 
 
 def parse(data: bytes, name: NormalizedName, version: Version, *, is_source: bool = False) -> Metadata:
@@ -41,7 +42,9 @@ def parse(data: bytes, name: NormalizedName, version: Version, *, is_source: boo
         dynamic = {field.lower() for field in fields.get("dynamic", ())}
         if (int(match[1]), int(match[2])) < _RELIABLE or "requires-dist" in dynamic:
             raise PackageIndexError("only a build of this source distribution tells its requirements")
-    return Metadata(tuple(fields.get("requires_dist", ())), fields.get("requires_python"))
+    return Metadata(
+        tuple(fields.get("requires_dist", ())), fields.get("requires_python"), tuple(fields.get("provides_extra", ()))
+    )
 
 
 def _check_identity(found: str, release: str, name: NormalizedName, version: Version) -> None:

@@ -76,13 +76,13 @@ class PageCache:
         key = _file_key(file)
         found, _ = self._read(key) if key is not None else ({}, b"")
         try:
-            return Metadata(tuple(found["requires"]), found["requires_python"])
+            return Metadata(tuple(found["requires"]), found["requires_python"], tuple(found["extras"]))
         except (KeyError, TypeError):
             return None
 
     def put_requirements(self, file: File, metadata: Metadata) -> None:
         if (key := _file_key(file)) is not None:
-            self._write(key, {"requires": metadata.requires, "requires_python": metadata.requires_python})
+            self._write(key, metadata._asdict())
 
     def trim(self) -> None:
         """Keep the folder within its limit, if something was added."""

@@ -159,7 +159,10 @@ class Releases:
 
         They are those beside the file (PEP 658), or those in a wheel, or what a source distribution says is fixed.
         """
-        file = self._preference(target).telling(found.files)
+        return self.metadata_in(self._preference(target).telling(found.files), found)
+
+    def metadata_in(self, file: File, found: Release) -> Metadata:
+        """The same from that file of the release."""
         return _remembered(self._metadata, file.url, lambda: self._read(found, file))
 
     def _preference(self, target: Target) -> Preference:

@@ -86,6 +86,7 @@ def _target(place: Place, question: Question) -> dict[str, object]:
         "python": [int(part) for part in place.python.split(".")[:3] if part.isdecimal()],
         "is_built": question.allow_builds,
         "indexes": [split_login(url)[0].rstrip("/") for url in question.indexes],
+        "cache": question.cache,
     }
 
 

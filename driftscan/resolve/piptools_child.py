@@ -3,7 +3,8 @@
     python -I piptools_child.py TARGET.json OPTION...
 
 TARGET.json has `markers` (PEP 508, all of them), `tags` (best first), `python` (numbers of its version), `is_built`
-(whether source distributions count) and `indexes` (URLs without credentials, the first that has a project decides).
+(whether source distributions count), `indexes` (URLs without credentials, the first that has a project decides) and
+`cache` (the folder of what is remembered of indexes, or null).
 What pip and pip-tools take from their own interpreter is replaced by that, before anything is resolved. The last line
 of output is `driftscan: REASON` where nothing satisfies the requirements (exit code 3), or where the versions of pip
 and pip-tools do not fit together (exit code 4).
@@ -12,13 +13,15 @@ and pip-tools do not fit together (exit code 4).
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 UNSATISFIED, MISFIT = 3, 4
+_INDEXES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 
 
 def replace_interpreter(target: Mapping[str, Any]) -> None:
@@ -62,26 +65,37 @@ def leave_out_unusable_files(target: Mapping[str, Any]) -> None:
     """Make pip read of a page what it may pick only: most files are for other platforms, and each takes it a while."""
     from pip._internal.models.link import Link
 
-    supported = frozenset(map(tuple, target["tags"]))
+    supported = Supported(map(tuple, target["tags"]), is_built=target["is_built"])
     read: Callable[..., object] = Link.from_json
 
     def from_json(_: type, file: Any, *given: Any, **named: Any) -> object:
         name = file.get("filename") if isinstance(file, dict) else None
-        if isinstance(name, str) and not _is_usable(name.lower(), supported, is_built=target["is_built"]):
+        if isinstance(name, str) and not supported.is_usable(name.lower()):
             return None
         return read(file, *given, **named)
 
     _replace(Link, "from_json", classmethod(from_json))
 
 
-def _is_usable(name: str, supported: frozenset[tuple[str, ...]], *, is_built: bool) -> bool:
-    """Whether a file can be installed, by its name (PEP 427); true for a name that breaks the rules."""
-    if not name.endswith(".whl"):
-        return is_built
-    parts = name.removesuffix(".whl").split("-")
-    if len(parts) not in (5, 6):
-        return True
-    return any(tag in supported for tag in product(*(part.split(".") for part in parts[-3:])))
+class Supported:
+    """The tags that the target accepts, and what became of those that were met: thousands of files share some."""
+
+    def __init__(self, tags: Iterable[tuple[str, ...]], *, is_built: bool) -> None:
+        self._tags = frozenset(tags)
+        self._is_built = is_built
+        self._met: dict[str, bool] = {}
+
+    def is_usable(self, name: str) -> bool:
+        """Whether a file can be installed, by its name (PEP 427); true for a name that breaks the rules."""
+        if not name.endswith(".whl"):
+            return self._is_built
+        parts = name[:-4].rsplit("-", 3)
+        if len(parts) != 4 or parts[0].count("-") not in (1, 2):
+            return True
+        written = name[len(parts[0]) :]
+        if written not in self._met:
+            self._met[written] = any(tag in self._tags for tag in product(*(part.split(".") for part in parts[1:])))
+        return self._met[written]
 
 
 def ask_first_index_only(indexes: list[str]) -> None:
@@ -112,6 +126,40 @@ def _bare(url: str) -> str:
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}".rstrip("/")
 
 
+def read_metadata_only(target: Mapping[str, Any]) -> None:
+    """Make pip read of a wheel what it requires, where the index says which hash it has.
+
+    pip itself fetches it whole where an index has no metadata beside it, and whatever cannot be had otherwise.
+    """
+    from pip._internal.metadata import get_metadata_distribution
+    from pip._internal.operations.prepare import RequirementPreparer
+
+    from driftscan.index.page import File
+    from driftscan.model.lock import Hash
+    from driftscan.resolve.piptools_wheels import Wheels
+
+    wheels = Wheels([url for name in _INDEXES for url in os.environ.get(name, "").split()], target["cache"])
+
+    def fetch_metadata(self: object, requirement: Any) -> object:
+        link = requirement.link
+        if requirement.req is None or not link.is_wheel or link.is_file or link.hash_name != "sha256":
+            return fetch(self, requirement)
+        beside = link.metadata_file_data
+        hashes = [Hash(*each) for each in (beside.hashes or {}).items()] if beside is not None else []
+        file = File(
+            filename=link.filename,
+            url=link.url_without_fragment,
+            hashes=(Hash(link.hash_name, link.hash),),
+            metadata=tuple(hashes) if beside is not None else None,
+        )
+        data = wheels.metadata(file)
+        if data is None:
+            return fetch(self, requirement)
+        return get_metadata_distribution(data, link.filename, requirement.req.name)
+
+    fetch: Callable[..., object] = _replace(RequirementPreparer, "_fetch_metadata_only", fetch_metadata)
+
+
 def reasons(error: BaseException | None) -> Iterator[str]:
     """What pip's resolver could not satisfy, from the errors that led to each other."""
     while error is not None:
@@ -129,6 +177,7 @@ def main(arguments: list[str]) -> int:
 
         replace_interpreter(target)
         leave_out_unusable_files(target)
+        read_metadata_only(target)
         if len(target["indexes"]) > 1:
             ask_first_index_only(target["indexes"])
     except (ImportError, AttributeError, ValueError) as error:

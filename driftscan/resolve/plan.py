@@ -20,7 +20,7 @@ class Plan:
     """What is to be locked, for what, and with what.
 
     Without `places` it is for all platforms and all Pythons from `python` on. `previous` is the lock whose pins are
-    kept, apart from those of `upgraded` projects.
+    kept, apart from those of `upgraded` projects. `cache` is the folder of what is remembered of indexes, if any.
     """
 
     inputs: Inputs
@@ -33,6 +33,7 @@ class Plan:
     previous: Lock | None = None
     upgraded: frozenset[NormalizedName] = frozenset()
     allow_builds: bool = False
+    cache: str | None = None
 
     def question(self, place: Place | None, pins: Sequence[Pin]) -> Question:
         return Question(
@@ -47,6 +48,7 @@ class Plan:
             prereleases=self.inputs.prereleases,
             allow_builds=self.allow_builds,
             no_binary=self.inputs.no_binary,
+            cache=self.cache,
         )
 
     def pins(self, place: Place | None, dropped: frozenset[NormalizedName]) -> Iterator[Pin]:

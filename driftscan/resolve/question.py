@@ -30,7 +30,8 @@ class Question:
     Without a `place` it is for all platforms and all Pythons from `python` (a full version) on. `indexes` are URLs with
     credentials, the first that has a project decides about it; `folders` are absolute paths, or URLs of pages that list
     files. `cutoff` is an instant by RFC 3339 in UTC: files uploaded from then on do not count. `pins` are kept where
-    nothing speaks against them. `no_binary` are values of pip's option.
+    nothing speaks against them. `no_binary` are values of pip's option. `cache` is the folder of what driftscan
+    remembers of indexes, None where it does not.
     """
 
     requirements: tuple[Wanted, ...]
@@ -44,6 +45,7 @@ class Question:
     prereleases: bool = False
     allow_builds: bool = False
     no_binary: tuple[str, ...] = ()
+    cache: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

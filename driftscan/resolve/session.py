@@ -79,7 +79,12 @@ class Task:
             previous=None if self.options.upgrade else self.previous,
             upgraded=pinned,
             allow_builds=self.options.allow_builds,
+            cache=str(self._cache) if self._cache is not None else None,
         )
+
+    @property
+    def _cache(self) -> Path | None:
+        return default_folder() if self.options.cache else None
 
     def facts(self, *, asks_again: bool = False) -> Facts:
         from driftscan.index.pagecache import PageCache
@@ -90,8 +95,7 @@ class Task:
         warn_of_insecure(self.indexes, self.warn)
         web = Web([*self.indexes, *(url for url in self.folders if "://" in url)])
         cutoff = datetime.fromisoformat(self.cutoff) if self.cutoff is not None else None
-        folder = default_folder() if self.options.cache else None
-        cache = PageCache(folder) if folder is not None else None
+        cache = PageCache(self._cache) if self._cache is not None else None
         releases = Releases(web, self.indexes, self.folders, cache, asks_again=asks_again)
         target = self.places[0].target if self.places else Target()
         return Facts(web, releases, target, cutoff=cutoff, cache=cache)

@@ -160,5 +160,6 @@ def test_a_pip_with_other_insides_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_files_that_pip_need_not_look_at(name: str, is_built: bool, is_usable: bool) -> None:
-    tags = frozenset((tag.interpreter, tag.abi, tag.platform) for tag in LINUX.target.tags or ())
-    assert piptools_child._is_usable(name.lower(), tags, is_built=is_built) is is_usable
+    tags = [(tag.interpreter, tag.abi, tag.platform) for tag in LINUX.target.tags or ()]
+    supported = piptools_child.Supported(tags, is_built=is_built)
+    assert [supported.is_usable(name.lower()) for _ in range(2)] == [is_usable, is_usable]

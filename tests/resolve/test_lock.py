@@ -292,3 +292,29 @@ def test_stdout(index: PackageIndex, project: Path, lock: Lock) -> None:
     assert (code, err) == (0, "")
     assert out.splitlines()[-1] == "    # via -r requirements.in"
     assert sorted(path.name for path in project.iterdir()) == ["requirements.in"]
+
+
+def test_pip_reads_of_a_wheel_what_it_requires(index: PackageIndex, project: Path, lock: Lock) -> None:
+    """pip by itself fetches it whole where no metadata stand beside it."""
+    text = metadata("shop", "1.0", "six", 'click; extra == "web"', fields="Provides-Extra: web\n")
+    index.add("shop-1.0-py3-none-any.whl", wheel("shop", "1.0", text, {"shop/large": bytes(200_000)}))
+    index.release("six", "1.16")
+    index.release("click", "8.1")
+    write(project, "shop[web]\n")
+    assert lock("requirements.in", *PLACE, "--engine", "pip-tools")[:2] == (0, "")
+    assert pins(project) == ["click==8.1", "shop==1.0", "six==1.16"]
+    assert {asked.range is not None for asked in index.asked if asked.path.endswith(".whl")} == {True}
+
+
+def test_pip_fetches_a_wheel_of_which_no_parts_are_sent(index: PackageIndex, project: Path, lock: Lock) -> None:
+    file = real_wheel(project.parent, "shop", "1.0", {"shop/__init__.py": b""}, requires=["six"])
+    index.add(file.name, file.read_bytes())
+    index.content[f"/files/{file.name}"] = Served(file.read_bytes(), parts=False)
+    index.release("six", "1.16")
+    write(project, "shop\n")
+    code, _, err = lock("requirements.in", *PLACE, "--engine", "pip-tools")
+    assert (code, pins(project)) == (3, ["shop==1.0", "six==1.16"])
+    warning = "driftscan: warning: not verified: what shop 1.0 requires: "
+    assert err.replace(index.url, "INDEX").splitlines()[-1] == (
+        f"{warning}INDEX/files/{file.name}: it sends no parts of files"
+    )
