@@ -6,12 +6,16 @@ from.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from packaging.utils import NormalizedName
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import NormalizedName, canonicalize_name
 
+from driftscan import markers
+from driftscan.errors import MarkerError
 from driftscan.graph.installed import installed
 from driftscan.model.inventory import DirectUrl, Distribution, DistributionForm, Environment
 from driftscan.model.lock import (
@@ -28,6 +32,10 @@ from driftscan.model.lock import (
 from driftscan.rules.drift import INSTALLERS
 
 _HEXADECIMAL = frozenset("0123456789abcdef")
+
+
+Extras: TypeAlias = Mapping[NormalizedName, Mapping[str, frozenset[NormalizedName]]]
+"""Extras by project, and what they bring in."""
 
 
 class LeftOut(NamedTuple):
@@ -84,6 +92,38 @@ def _from_repository(found: Distribution, url: DirectUrl) -> Package | LeftOut:
 
 def _left_out(found: Distribution, why: str) -> LeftOut:
     return LeftOut(found.name, found.version, why)
+
+
+def extras_in_use(environment: Environment, held: AbstractSet[NormalizedName]) -> Extras:
+    """Extras that somebody must have asked for, as far as can be told, with what each of them brings in.
+
+    Nothing records them. It is those that bring something in on the environment's target, all of which is `held`.
+    """
+    target = environment.target.markers
+    found: dict[NormalizedName, dict[str, frozenset[NormalizedName]]] = {}
+    for each in environment.distributions:
+        for extra in sorted(each.provides_extras) if each.name in held and each.shadowed_by is None else ():
+            brought = _brought(each.requires, target, frozenset((extra,))) - _brought(each.requires, target)
+            brought -= {each.name}
+            if brought and brought <= held:
+                found.setdefault(each.name, {})[extra] = frozenset(brought)
+    return found
+
+
+def _brought(
+    lines: Iterable[str], target: Mapping[str, str], extras: AbstractSet[str] = frozenset()
+) -> set[NormalizedName]:
+    """The names of the requirements that count on a target with extras."""
+    names = set()
+    for line in lines:
+        try:
+            requirement = Requirement(line)
+            marker = str(requirement.marker) if requirement.marker is not None else None
+            if markers.evaluate(marker, target, extras=extras):
+                names.add(canonicalize_name(requirement.name))
+        except (InvalidRequirement, MarkerError):
+            continue
+    return names
 
 
 def lock(environment: Environment, packages: Sequence[Package], *, reference: str, digest: str) -> Lock:

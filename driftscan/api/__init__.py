@@ -291,12 +291,15 @@ def adopt(
     cache: bool = True,
     index_urls: Sequence[str] = (),
     hashes: str = "all",
+    universal: bool = False,
     progress: Progress | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> Adopted:
     """The lock that brings back what the image `target` contains, in the format `to` (`requirements` or `pylock`).
 
-    `hashes` says of which files of each release: `all`, or `exact` for the installed one alone. Package indexes are
+    `hashes` says of which files of each release: `all`, or `exact` for the installed one alone. With `universal` it is
+    for all platforms and the image's Python or newer: what the image holds is pinned everywhere, and what other
+    platforms need beside it is resolved with uv; else it is for the image's own platform. Package indexes are
     asked: `index_urls`, or those of this machine's settings; `warn` is told of those that are not secured. The rest is
     as for `compare`. Raises DriftscanError where something cannot be read or asked.
     """
@@ -305,9 +308,11 @@ def adopt(
     with open_target(fspath(target), platform=platform) as image:
         inventory = take_inventory(image, environment=environment, progress=progress, cache=cache, with_contents=True)
         found = default_environment(inventory, image.reference)
-    options = adopting.Options(index_urls=tuple(index_urls), hashes=hashes, cache=cache, warn=warn)
+    options = adopting.Options(index_urls=tuple(index_urls), hashes=hashes, universal=universal, cache=cache, warn=warn)
     digest = (image.digest or "").partition(":")[2]
-    return adopting.adopt(inventory, found, reference=image.reference, digest=digest, to=to, options=options)
+    return adopting.adopt(
+        inventory, found, asked=fspath(target), reference=image.reference, digest=digest, to=to, options=options
+    )
 
 
 def inspect(

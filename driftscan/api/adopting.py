@@ -10,14 +10,16 @@ from typing import NamedTuple
 
 from packaging.version import InvalidVersion, Version
 
-from driftscan.adopting import LeftOut, candidates, direct, lock
+from driftscan.adopting import LeftOut, candidates, direct, extras_in_use, lock
 from driftscan.api import conversion
 from driftscan.api.checking import Place
+from driftscan.api.universal import Source, widened
 from driftscan.compare import compare
-from driftscan.errors import ImageError, LockError, PackageIndexError
+from driftscan.errors import ImageError, LockError, PackageIndexError, UsageError
 from driftscan.finding import Severity
 from driftscan.graph import DependencyGraph
 from driftscan.index.address import public, warn_of_insecure
+from driftscan.index.credentials import with_password
 from driftscan.index.page import File
 from driftscan.index.ranges import NoPartsError
 from driftscan.index.releases import Releases
@@ -28,7 +30,7 @@ from driftscan.index.wheels import fetched_files, listed_files
 from driftscan.lock import parse
 from driftscan.lock.document import Document
 from driftscan.model.inventory import Distribution, Environment, Inventory
-from driftscan.model.lock import STRONG, Artifact, Hash, Origin, OriginKind, Package, PackageId, Request
+from driftscan.model.lock import STRONG, Artifact, Hash, Origin, OriginKind, Package, PackageId, Request, Unchecked
 from driftscan.model.proof import Contents, Grade, WheelFiles
 from driftscan.proving import distance, judged, touched_paths
 from driftscan.report.words import describe
@@ -46,11 +48,13 @@ _DRIFT = ("DR", "NW301", "NW302", "IN404")
 class Options(NamedTuple):
     """`index_urls` are asked instead of those that this machine is set up to use; `hashes` is one of `HASHES`.
 
-    `warn` is told of indexes that are not secured.
+    With `universal` the lock is for all platforms, else for the image's own. `warn` is told of indexes that are not
+    secured.
     """
 
     index_urls: tuple[str, ...] = ()
     hashes: str = "all"
+    universal: bool = False
     cache: bool = True
     warn: Callable[[str], None] | None = None
 
@@ -63,18 +67,31 @@ class Adopted:
     packages: int
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
+    unchecked: tuple[Unchecked, ...] = ()
 
 
 def adopt(
-    inventory: Inventory, environment: Environment, *, reference: str, digest: str, to: str, options: Options
+    inventory: Inventory,
+    environment: Environment,
+    *,
+    asked: str,
+    reference: str,
+    digest: str,
+    to: str,
+    options: Options,
 ) -> Adopted:
     """The lock that brings back what `environment` of the image `reference` holds, in the format `to`.
 
-    `digest` is the image's, without its algorithm. Each distribution of an index gets the hashes of the release whose
-    wheel it was installed from: its name fits the installed build, and its list of files the installed files. Raises
-    PackageIndexError where an index does not answer, ImageError where nothing is there to be adopted.
+    `asked` is how that was named, `digest` the image's, without its algorithm. Each distribution of an index gets the
+    hashes of the release whose wheel it was installed from: its name fits the installed build, and its list of files
+    the installed files. Raises PackageIndexError where an index does not answer, ImageError where nothing is there to
+    be adopted; for a universal lock also ResolveError or LockError where there is none that brings the same back.
     """
-    indexes = options.index_urls or configured_indexes()
+    if options.universal and options.hashes != "all":
+        raise UsageError(
+            f"--hashes {options.hashes} is for one platform, and a universal lock for all", hint="leave one of them out"
+        )
+    indexes = tuple(map(with_password, options.index_urls or configured_indexes()))
     warn_of_insecure(indexes, options.warn)
     with closing(Web(indexes)) as web:
         matcher = _Matcher(web, indexes, inventory, environment, options)
@@ -86,17 +103,31 @@ def adopt(
     if not packages:
         why = f"; {left_out[0].name}: {left_out[0].why}" if left_out else ""
         raise ImageError(f"there is nothing in {environment.path} that a lock can hold{why}", where=reference)
-    made = lock(environment, _addressed(packages, to, options), reference=reference, digest=digest)
-    words = ", ".join(describe(environment))
-    converted = conversion.convert(
-        made, to, judged=Place(target=environment.target, words=words), tool="adopt", request=Request()
-    )
-    _verify(converted.text, to, inventory, environment, packages)
+    form = "requirements" if options.universal else to
+    made = lock(environment, _addressed(packages, form, options), reference=reference, digest=digest)
+    judged = Place(target=environment.target, words=", ".join(describe(environment)))
+    result = conversion.convert(made, form, judged=judged, tool="adopt", request=Request())
+    if options.universal:
+        source = Source(
+            lock=made,
+            text=result.text,
+            target=environment.target,
+            left_out=left_out,
+            extras=extras_in_use(environment, {package.id.name for package in packages}),
+            reference=reference,
+            asked=asked,
+            digest=digest,
+            indexes=indexes,
+            cache=options.cache,
+        )
+        result = widened(source, to)
+    _verify(result.text, to, inventory, environment, packages)
     return Adopted(
-        text=converted.text,
-        packages=converted.packages,
+        text=result.text,
+        packages=result.packages,
         left_out=left_out,
-        notes=(*matcher.notes(), *converted.notes),
+        notes=(*matcher.notes(), *result.notes),
+        unchecked=result.unchecked,
     )
 
 

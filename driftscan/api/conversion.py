@@ -17,7 +17,7 @@ from driftscan.errors import LockError
 from driftscan.graph import DependencyGraph
 from driftscan.lock import parse
 from driftscan.lock.document import Document
-from driftscan.model.lock import Artifact, Lock, OriginKind, Package, PackageId, Request
+from driftscan.model.lock import Artifact, Lock, OriginKind, Package, PackageId, Request, Unchecked
 from driftscan.model.target import Target
 from driftscan.witnesses import in_words, witnesses
 
@@ -29,11 +29,15 @@ _WEAK = frozenset(("md5", "sha1", "sha224", "blake2b"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """The new lock's text; `notes` say in words what of the old one it does not hold. `packages` counts entries."""
+    """The new lock's text; `notes` say in words what of the old one it does not hold. `packages` counts entries.
+
+    `unchecked` is what could not be verified of what it holds beside the old one.
+    """
 
     text: str
     packages: int
     notes: tuple[str, ...] = ()
+    unchecked: tuple[Unchecked, ...] = ()
 
 
 def convert(

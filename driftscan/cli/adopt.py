@@ -20,6 +20,7 @@ class _Options(TargetOptions):
     output: str
     to: str | None
     hashes: str
+    universal: bool
     index_url: tuple[str, ...]
     quiet: bool
     verbose: bool
@@ -30,6 +31,7 @@ class _Options(TargetOptions):
 @click.option("-o", "--output", default=STDOUT, metavar="FILE", help="The lock. [default: stdout]")
 @click.option("--to", type=click.Choice(list(WRITERS)), help="Which format. [default: by the name of FILE]")
 @click.option("--hashes", type=click.Choice(HASHES), default="all", show_default=True, help="Of which files.")
+@click.option("--universal", is_flag=True, help="For all platforms, with what they need beside it.")
 @click.option("--index-url", multiple=True, metavar="URL", help="Ask this index. [default: pip's or uv's] Repeatable.")
 @target_options
 @click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors.")
@@ -43,9 +45,13 @@ def adopt(context: click.Context, target: str, **options: Unpack[_Options]) -> N
     are locked as the installer wrote them down. What cannot be brought back is told with the reason, and the exit code
     is 3.
 
+    With --universal what the image holds is pinned on all platforms, and what other platforms need beside it is
+    resolved with uv. On the image's own platform that lock installs the same.
+
     \b
     driftscan adopt shop:1.4 -o requirements.txt
     driftscan adopt env:.venv -o pylock.toml
+    driftscan adopt shop:1.4 -o requirements.txt --universal
     """
     if options["offline"]:
         raise UsageError("the hashes are on the package index, which cannot be asked offline")
@@ -60,6 +66,7 @@ def adopt(context: click.Context, target: str, **options: Unpack[_Options]) -> N
             cache=not options["no_cache"],
             index_urls=options["index_url"],
             hashes=options["hashes"],
+            universal=options["universal"],
             progress=watch,
             warn=warn,
         )
@@ -69,10 +76,12 @@ def adopt(context: click.Context, target: str, **options: Unpack[_Options]) -> N
         output.replace(adopted.text, path)
     for left_out in adopted.left_out:
         output.note(f"left out: {left_out.name} {left_out.version}: {left_out.why}")
+    for item in adopted.unchecked:
+        warn(f"not verified: {item.what}: {item.why}")
     if not options["quiet"]:
         for note in adopted.notes:
             output.note(note)
         if path != STDOUT:
             count = adopted.packages
             output.note(f"{count} {'entry' if count == 1 else 'entries'} written to {path}")
-    context.exit(INCOMPLETE if adopted.left_out else CLEAN)
+    context.exit(INCOMPLETE if adopted.left_out or adopted.unchecked else CLEAN)

@@ -29,10 +29,14 @@ class Entry:
 
 
 class Made(NamedTuple):
-    """How a lock came to be: the command that makes it again, and facts to be read back, by short names."""
+    """How a lock came to be: the command that makes it again, and facts to be read back, by short names.
+
+    `tool` is which command of driftscan that is.
+    """
 
     command: str
     facts: tuple[tuple[str, str], ...] = ()
+    tool: str = "lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ def write(content: Content) -> Converted:
 def _header(content: Content) -> Iterator[str]:
     lock = content.lock
     if content.made is not None:
-        yield "# Made by driftscan lock. Change what it is made from, and run this again:"
+        yield f"# Made by driftscan {content.made.tool}. Change what it is made from, and run this again:"
         yield from ("#", f"#    {content.made.command}", "#")
         yield from (f"# {key}: {value}" for key, value in content.made.facts)
         return

@@ -30,7 +30,7 @@ class Wanted:
     """One requirement or constraint.
 
     `text` is what an engine is told, without the marker; it can hold credentials. `by` says who asks, as comments in
-    locks do (`-r requirements.in`, `shop (pyproject.toml)`). `line` is 1-based.
+    locks do (`-r requirements.in`, `shop (pyproject.toml)`), and is empty where they should not. `line` is 1-based.
     """
 
     name: NormalizedName

@@ -102,7 +102,8 @@ def _answer(
     pins: Sequence[Pin],
     first: Running | None = None,
 ) -> Lock:
-    explainer = Explainer(plan.inputs, facts, place, plan.cutoff, plan.allow_builds)
+    example = place or next(iter(plan.samples), None)
+    explainer = Explainer(plan.inputs, facts, example, plan.cutoff, plan.allow_builds)
     with ExitStack() as stack:
         running = first or plan.engine.begin(plan.question(place, pins))
         stack.callback(running.close)
@@ -144,6 +145,8 @@ def _proved(plan: Plan, choices: Sequence[Choice], facts: Mapping[PackageId, Fac
         raise ResolveError(problem.message, where=where, hint=problem.hint)
     edges = {key: tuple(children) for key, children in verdict.edges.items()}
     for choice, reason in yanked(choices, facts):
+        if choice.package.id.name in plan.in_use:
+            continue
         root = next(iter(roots_of(choice.package.id, plan.inputs, edges)), None)
         raise ResolveError(
             f"{choice.package.id}{_by(root, choice)} was yanked{_because(reason)}",
@@ -164,8 +167,8 @@ def _proved(plan: Plan, choices: Sequence[Choice], facts: Mapping[PackageId, Fac
 
 
 def targets(plan: Plan, choices: Sequence[Choice]) -> Iterator[tuple[str, Target]]:
-    """The places; for a universal lock, targets that stand for all that its markers tell apart."""
-    for place in plan.places:
+    """The places; for a universal lock its samples, and targets that stand for all that its markers tell apart."""
+    for place in plan.places or plan.samples:
         yield place.asked or place.words, place.target
     if not plan.places:
         from driftscan.resolve.everywhere import examples

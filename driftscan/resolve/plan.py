@@ -19,19 +19,22 @@ from driftscan.resolve.question import Engine, Pin, Question, Running
 class Plan:
     """What is to be locked, for what, and with what.
 
-    Without `places` it is for all platforms and all Pythons from `python` on. `previous` is the lock whose pins are
-    kept, apart from those of `upgraded` projects. `cache` is the folder of what is remembered of indexes, if any.
+    Without `places` it is for all platforms and all Pythons from `python` on, and proved on the `samples` too.
+    `previous` is the lock whose pins are kept, apart from those of `upgraded` projects. What is `in_use` may have been
+    yanked. `cache` is the folder of what is remembered of indexes, if any.
     """
 
     inputs: Inputs
     engine: Engine
     places: tuple[Place, ...] = ()
+    samples: tuple[Place, ...] = ()
     python: str = ""
     indexes: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     cutoff: str | None = None
     previous: Lock | None = None
     upgraded: frozenset[NormalizedName] = frozenset()
+    in_use: frozenset[NormalizedName] = frozenset()
     allow_builds: bool = False
     cache: str | None = None
 

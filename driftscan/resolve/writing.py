@@ -77,7 +77,7 @@ def _content(plan: Plan, resolved: Resolved, to: str, made: Made, hashes: str, p
             dependencies=tuple(Dependency(name=each.name, candidates=(ids[each],)) for each in resolved.edges[key]),
             requires_python=metadata.requires_python if metadata is not None else None,
         )
-        asked_by = sorted({_by(wanted, place) for wanted in plan.inputs.asking(key.name)})
+        asked_by = sorted({_by(wanted, place) for wanted in plan.inputs.asking(key.name) if wanted.by})
         by = (*asked_by, *sorted(requiring.get(key, ())))
         entries.append(Entry(package=package, condition=Condition(choice.marker), required_by=by))
     entries.sort(key=_order)

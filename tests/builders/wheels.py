@@ -18,11 +18,13 @@ def wheel(
     tag: str = "py3-none-any",
     entry_points: str = "",
     requires: Sequence[str] = (),
+    extras: Sequence[str] = (),
 ) -> Path:
     """Writes a wheel that holds `files`, named as inside the archive, and gives its path."""
     stem = f"{name.replace('-', '_')}-{version}"
     info = f"{stem}.dist-info"
     lines = "".join(f"Requires-Dist: {line}\n" for line in requires)
+    lines += "".join(f"Provides-Extra: {extra}\n" for extra in extras)
     pure = "true" if tag.endswith("-any") else "false"
     content = dict(files) | {
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{lines}".encode(),
