@@ -6,7 +6,7 @@ from.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
@@ -97,33 +97,52 @@ def _left_out(found: Distribution, why: str) -> LeftOut:
 def extras_in_use(environment: Environment, held: AbstractSet[NormalizedName]) -> Extras:
     """Extras that somebody must have asked for, as far as can be told, with what each of them brings in.
 
-    Nothing records them. It is those that bring something in on the environment's target, all of which is `held`.
+    Nothing records them. It is those that bring something in on the environment's target, all of which is `held`, also
+    what the extras bring in that they ask for themselves. Those that bring in the same everywhere tell nothing of other
+    platforms, and are left out.
     """
-    target = environment.target.markers
+    here = environment.target.markers
+    asking = {
+        (each.name, extra): _brought(each, here, extra)
+        for each in environment.distributions
+        if each.name in held and each.shadowed_by is None
+        for extra in each.provides_extras
+    }
+    lacking = {key for key, brought in asking.items() if any(name not in held for name, _ in brought)}
+    while more := {key for key, brought in asking.items() if key not in lacking and not lacking.isdisjoint(brought)}:
+        lacking |= more
     found: dict[NormalizedName, dict[str, frozenset[NormalizedName]]] = {}
     for each in environment.distributions:
-        for extra in sorted(each.provides_extras) if each.name in held and each.shadowed_by is None else ():
-            brought = _brought(each.requires, target, frozenset((extra,))) - _brought(each.requires, target)
-            brought -= {each.name}
-            if brought and brought <= held:
-                found.setdefault(each.name, {})[extra] = frozenset(brought)
+        for extra in sorted(each.provides_extras):
+            names = frozenset(name for name, _ in asking.get((each.name, extra), ())) - {each.name}
+            if names and (each.name, extra) not in lacking and _brought(each, {}, extra, state=None):
+                found.setdefault(each.name, {})[extra] = names
     return found
 
 
 def _brought(
-    lines: Iterable[str], target: Mapping[str, str], extras: AbstractSet[str] = frozenset()
-) -> set[NormalizedName]:
-    """The names of the requirements that count on a target with extras."""
-    names = set()
-    for line in lines:
+    found: Distribution, target: Mapping[str, str], extra: str, *, state: bool | None = True
+) -> frozenset[tuple[NormalizedName, str]]:
+    """What an extra brings in, with the extras of that, an empty one for itself: where its marker is of a state."""
+    before, after = (_required(found, target, extras, state) for extras in (frozenset[str](), frozenset((extra,))))
+    return after - before
+
+
+def _required(
+    found: Distribution, target: Mapping[str, str], extras: frozenset[str], state: bool | None
+) -> frozenset[tuple[NormalizedName, str]]:
+    required: set[tuple[NormalizedName, str]] = set()
+    for line in found.requires:
         try:
             requirement = Requirement(line)
             marker = str(requirement.marker) if requirement.marker is not None else None
-            if markers.evaluate(marker, target, extras=extras):
-                names.add(canonicalize_name(requirement.name))
+            holds = markers.evaluate(marker, target, extras=extras)
         except (InvalidRequirement, MarkerError):
             continue
-    return names
+        if holds is state:
+            name = canonicalize_name(requirement.name)
+            required.update((name, each) for each in ("", *map(canonicalize_name, requirement.extras)))
+    return frozenset(required)
 
 
 def lock(environment: Environment, packages: Sequence[Package], *, reference: str, digest: str) -> Lock:

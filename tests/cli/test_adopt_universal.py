@@ -109,6 +109,24 @@ def test_an_extra_of_which_all_is_there(index: PackageIndex, capsys: pytest.Capt
     assert 'loop==1.0 ; sys_platform != "win32" \\\n' in Path(LOCK).read_text()
 
 
+def test_an_extra_of_which_something_is_missing(index: PackageIndex, capsys: pytest.CaptureFixture[str]) -> None:
+    """`all` asks for `web`, which brings in what is not there; `docs` brings in the same everywhere."""
+    extras = ["all", "docs", "test", "web"]
+    lines = [
+        "loop; extra == 'all'",
+        "shop[web]; os_name == 'posix' and extra == 'all'",
+        "loop; extra == 'docs'",
+        "loop; os_name == 'posix' and extra == 'test'",
+        "deep; extra == 'web'",
+    ]
+    serve(index, "shop", "1.0", *lines, extras=extras)
+    serve(index, "deep", "1.0")
+    serve(index, "loop", "1.0")
+    install(index, "shop", "loop")
+    assert run(["adopt", "env:venv", "-o", LOCK, "--universal"]) == 0
+    assert capsys.readouterr().err.splitlines()[0] == "taken to be asked for, since all of it is there: shop[test]"
+
+
 def test_what_was_yanked_since_is_kept(index: PackageIndex, capsys: pytest.CaptureFixture[str]) -> None:
     serve(index, "shop", "1.0", yanked="it is slow")
     install(index, "shop==1.0")
