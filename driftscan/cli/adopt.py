@@ -73,7 +73,7 @@ def adopt(context: click.Context, target: str, **options: Unpack[_Options]) -> N
     if path == STDOUT:
         output.show(adopted.text)
     else:
-        output.replace(adopted.text, path)
+        output.save(adopted.text, path)
     for left_out in adopted.left_out:
         output.note(f"left out: {left_out.name} {left_out.version}: {left_out.why}")
     for item in adopted.unchecked:

@@ -84,7 +84,7 @@ def convert(lock: str, **options: Unpack[_Options]) -> None:
     if path == STDOUT:
         output.show(converted.text)
     else:
-        output.replace(converted.text, path)
+        output.save(converted.text, path)
     if not options["quiet"]:
         for note in converted.notes:
             output.note(note)

@@ -106,7 +106,7 @@ def lock(context: click.Context, requirements: tuple[str, ...], **options: Unpac
     if settings.output == STDOUT:
         output.show(result.text)
     else:
-        output.replace(result.text, settings.output)
+        output.save(result.text, settings.output)
     if not options["quiet"]:
         _tell(result, settings.output)
     for item in result.unchecked:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from packaging.utils import NormalizedName
+from packaging.utils import NormalizedName, canonicalize_name
 
 from driftscan.errors import DriftscanError, PackageIndexError, ResolveError
 from driftscan.model.lock import Lock, OriginKind, PackageId, Unchecked
@@ -56,7 +56,10 @@ def resolve(
         notes += [f"{name} was yanked since it was locked{_because(kept[name])}" for name in sorted(again)]
         dropped |= again
         first = None
-    return replace(_proved(plan, choices, found), notes=(*notes, *_shared(plan, choices, found)))
+    return replace(
+        _proved(plan, choices, found),
+        notes=(*notes, *_absent_extras(plan, choices, found), *_shared(plan, choices, found)),
+    )
 
 
 def _previous_names(plan: Plan) -> frozenset[NormalizedName]:
@@ -217,6 +220,16 @@ def _engine_edges(
         for choice in choices
         if facts[choice.package.id].metadata is None
     }
+
+
+def _absent_extras(plan: Plan, choices: Sequence[Choice], facts: Mapping[PackageId, Fact]) -> Iterator[str]:
+    """Extras that are asked for and that a release does not have: installers leave them out."""
+    for choice in choices:
+        metadata = facts[choice.package.id].metadata
+        known = set(map(canonicalize_name, metadata.extras)) if metadata is not None else set()
+        for wanted in plan.inputs.asking(choice.package.id.name) if metadata is not None else ():
+            for extra in sorted(wanted.extras - known):
+                yield f"{wanted.where}: {choice.package.id} has no extra {extra}"
 
 
 def _shared(plan: Plan, choices: Sequence[Choice], facts: Mapping[PackageId, Fact]) -> Iterator[str]:

@@ -215,8 +215,9 @@ def _check(paths: Sequence[str], options: Options) -> None:
 
 
 def _previous(options: Options) -> Document | None:
-    """The lock that is there, as far as somebody may want to keep something of it."""
-    if options.output == STDOUT or not Path(options.output).exists():
+    """The lock that is there, as far as somebody may want to keep something of it; pipes and devices hold none."""
+    place = Path(options.output)
+    if options.output == STDOUT or not (place.is_file() or place.is_dir()):
         return None
     return read_document(options.output)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -186,3 +188,13 @@ def test_an_index_that_does_not_answer(
     Path("requirements.txt").write_text("old")
     assert run(["adopt", "env:venv", "-o", "requirements.txt", "--index-url", "http://127.0.0.1:9/simple"]) == 2
     assert Path("requirements.txt").read_text() == "old"
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced(environment: Path, tmp_path: Path) -> None:
+    """As root, `-o /dev/null` would put a file in place of the device."""
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit((tmp_path / "pipe").read_text)
+        assert run(["adopt", "env:venv", "-o", "pipe", "--to", "requirements"]) == 0
+        assert "shop==1.0 \\\n" in read.result(timeout=60)
+    assert (tmp_path / "pipe").is_fifo()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -318,3 +320,30 @@ def test_pip_fetches_a_wheel_of_which_no_parts_are_sent(index: PackageIndex, pro
     assert err.replace(index.url, "INDEX").splitlines()[-1] == (
         f"{warning}INDEX/files/{file.name}: it sends no parts of files"
     )
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced(index: PackageIndex, project: Path, lock: Lock) -> None:
+    """As root, `-o /dev/null` would put a file in place of the device."""
+    shop(index)
+    write(project, "six\n")
+    os.mkfifo(project / "pipe")
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit((project / "pipe").read_text)
+        assert lock("requirements.in", *PLACE, "-o", "pipe", "--quiet") == (0, "", "")
+        assert "six==1.16 \\\n" in read.result(timeout=60)
+    assert (project / "pipe").is_fifo()
+    assert lock("requirements.in", *PLACE, "-o", ".")[2] == (
+        "driftscan: error: .: it is a folder, not a lock\nhint: it holds requirements.in\n"
+    )
+
+
+@ENGINES
+def test_an_extra_that_is_misspelled(index: PackageIndex, project: Path, lock: Lock, engine: str) -> None:
+    """Installers warn of it, and leave it out."""
+    text = metadata("shop", "1.0", 'six; extra == "web-app"', fields="Provides-Extra: Web_App\n")
+    index.add("shop-1.0-py3-none-any.whl", wheel("shop", "1.0", text), metadata=text)
+    index.release("six", "1.16")
+    write(project, "\nshop[web.app, wep]\n")
+    code, _, err = lock("requirements.in", *PLACE, "--engine", engine)
+    assert (code, pins(project)) == (0, ["shop==1.0", "six==1.16"])
+    assert err.splitlines()[0] == "requirements.in:2: shop 1.0 has no extra wep"
