@@ -20,6 +20,7 @@ from driftscan.platforms import target
 from tests.builders.comparisons import edge, locked
 from tests.builders.comparisons import lock as flat
 from tests.builders.indexes import PackageIndex, package_index
+from tests.builders.keyrings import keyring
 
 WHEEL = "shop-1.0-py3-none-any.whl"
 UNKNOWN = Hash("sha256", "ab" * 32)
@@ -185,3 +186,13 @@ def test_many_failures_of_one_kind_are_told_once(index: PackageIndex) -> None:
     report = checked(flat(shop, other), place=target("3.12", "linux"))
     assert report.unchecked == (Unchecked("what shop 1.0 and 1 other require", why),)
     assert checked(flat(shop, other)).unchecked == ()
+
+
+def test_a_password_of_the_keyring(index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keyring(tmp_path, index.url.removeprefix("http://"), monkeypatch)
+    index.release("shop", "1.0", "tool")
+    address = index.simple.replace("://", "://me@")
+    for asked in ([], [address]):
+        monkeypatch.setenv("PIP_INDEX_URL", address)
+        checked(flat(locked("shop")), asked=asked)
+    assert {each.authorization for each in index.asked if "/shop" in each.path} == {"Basic bWU6c2VjcmV0"}

@@ -14,6 +14,7 @@ from driftscan import markers
 from driftscan.compare import Comparison
 from driftscan.errors import MarkerError, PackageIndexError, UsageError
 from driftscan.index.address import origin_of, public, warn_of_insecure
+from driftscan.index.credentials import with_password
 from driftscan.index.floating import Failure, Start, Walk, parse_requirement
 from driftscan.index.page import File
 from driftscan.index.releases import Releases
@@ -48,7 +49,7 @@ class Online:
         limits: Limits = _LIMITS,
     ) -> None:
         self._target = target
-        self._asked = tuple(asked)
+        self._asked = tuple(map(with_password, asked))
         self._open = frozenset(
             package.id for lock in locks for package in lock.packages if _lacks_requirements(lock, package)
         )
@@ -187,7 +188,7 @@ def _lacks_requirements(lock: Lock, package: Package) -> bool:
 def _configured(needed: Iterable[bool]) -> tuple[str, ...]:
     """This machine's indexes; they matter for their credentials too where the locks name all of theirs."""
     try:
-        return configured_indexes()
+        return tuple(map(with_password, configured_indexes()))
     except UsageError:
         if any(needed):
             raise

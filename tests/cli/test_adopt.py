@@ -18,6 +18,7 @@ from uv import find_uv_bin
 
 from driftscan.cli import run
 from tests.builders.indexes import PackageIndex, Served, package_index
+from tests.builders.keyrings import keyring
 from tests.builders.wheels import wheel
 
 pytestmark = pytest.mark.real  # installers of their own, and environments that are read whole
@@ -198,3 +199,14 @@ def test_what_is_no_file_is_written_to_and_not_replaced(environment: Path, tmp_p
         assert run(["adopt", "env:venv", "-o", "pipe", "--to", "requirements"]) == 0
         assert "shop==1.0 \\\n" in read.result(timeout=60)
     assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_password_of_the_keyring(
+    environment: Path, index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keyring(tmp_path, index.url.removeprefix("http://"), monkeypatch)
+    monkeypatch.setenv("PIP_INDEX_URL", index.simple.replace("://", "://me@"))
+    index.asked.clear()
+    assert run(["adopt", "env:venv", "-o", "pylock.toml"]) == 0
+    assert {asked.authorization for asked in index.asked} == {"Basic bWU6c2VjcmV0"}
+    assert "me@" not in Path("pylock.toml").read_text()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders.indexes import Exchange, PackageIndex, Served, package_index
+from tests.builders.keyrings import keyring
 from tests.resolve.conftest import ENGINES, UV_AT_FIRST, Lock
 
 PLACE = ("--python", "3.12.4", "--python-platform", "x86_64-manylinux_2_28")
@@ -70,15 +70,8 @@ def test_a_password_of_the_keyring(
     index: PackageIndex, project: Path, lock: Lock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Asked for the address, then for the host, as pip and uv do; the engine gets it with the address."""
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    log = tmp_path / "log"
     host = index.url.removeprefix("http://")
-    (programs / "keyring").write_text(
-        f'#!/bin/sh\necho "$@" >> {log}\ntest "$2" = {host} && echo secret && exit 0\nexit 1\n'
-    )
-    (programs / "keyring").chmod(0o755)
-    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    log = keyring(tmp_path, host, monkeypatch)
     monkeypatch.setenv("PIP_INDEX_URL", index.simple.replace("://", "://me@"))
     index.release("six", "1.16")
     (project / "requirements.in").write_text("six\n")
