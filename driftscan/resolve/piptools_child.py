@@ -126,6 +126,13 @@ def _bare(url: str) -> str:
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}".rstrip("/")
 
 
+def run_nothing() -> None:
+    """Keep pip from running what it finds on the path (`rustc`, `lsb_release`) to tell indexes of this machine."""
+    from pip._internal.network import session
+
+    _replace(session, "user_agent", lambda: "driftscan")
+
+
 def read_metadata_only(target: Mapping[str, Any]) -> None:
     """Make pip read of a wheel what it requires, where the index says which hash it has.
 
@@ -177,6 +184,7 @@ def main(arguments: list[str]) -> int:
 
         replace_interpreter(target)
         leave_out_unusable_files(target)
+        run_nothing()
         read_metadata_only(target)
         if len(target["indexes"]) > 1:
             ask_first_index_only(target["indexes"])

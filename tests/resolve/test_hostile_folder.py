@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from uv import find_uv_bin
 
 from tests.builders.indexes import PackageIndex, Served, metadata, sdist
 from tests.resolve.conftest import ENGINES, UV_AT_FIRST, Lock
@@ -202,3 +205,31 @@ def test_an_index_page_that_lies_about_a_file(index: PackageIndex, project: Path
     code, _, err = lock("requirements.in", *PLACE)
     assert code in (2, 3)
     assert "six" in err
+
+
+_EXECUTED = re.compile(r'execve\("([^"]*)".* = 0$', re.MULTILINE)
+_OPENED = re.compile(r"open(?:at)?\(.* = \d+<([^>]*)>$", re.MULTILINE)
+
+
+@pytest.mark.real
+@pytest.mark.skipif(shutil.which("strace") is None, reason="there is no strace")
+@ENGINES
+def test_what_the_kernel_saw(
+    offered: PackageIndex, other: PackageIndex, project: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    """Of the folder only what was named is opened, and nothing is executed; of the machine only what has to be."""
+    hostile(project, other)
+    (project / "requirements.in").write_text("six\nflask\n")
+    monkeypatch.setenv("PATH", os.pathsep.join([str(project / "bin"), os.environ["PATH"]]))
+    log = project.parent / "calls"
+    driftscan = [sys.executable, "-P", "-m", "driftscan", "lock", "requirements.in", *PLACE, "--engine", engine, "-q"]
+    traced = ["strace", "-f", "-qq", "-y", "-e", "trace=execve,open,openat", "-s", "4096", "-o", str(log), *driftscan]
+    done = subprocess.run(traced, cwd=project, check=False, capture_output=True, text=True)
+    if "ptrace" in done.stderr:
+        pytest.skip("nothing can be traced here")
+    assert (done.returncode, done.stderr) == (0, "")
+    calls = log.read_text()
+    executed = {Path(path).resolve() for path in _EXECUTED.findall(calls)}
+    assert executed <= {Path(sys.executable).resolve(), Path(find_uv_bin()).resolve()}
+    opened = {Path(path) for path in _OPENED.findall(calls) if Path(path).is_relative_to(project)}
+    assert {path.name for path in opened if not path.name.startswith(".requirements.txt.")} == {"requirements.in"}
