@@ -114,8 +114,14 @@ def _answer(
     if isinstance(answer, Impossible):
         raise explainer.explain(answer)
     if isinstance(answer, ResolveError):
-        raise explainer.unreachable() or answer
+        raise explainer.unreachable() or _broken(plan, answer)
     return answer
+
+
+def _broken(plan: Plan, error: ResolveError) -> ResolveError:
+    other = "pip-tools" if plan.engine.name == "uv" else "uv"
+    hint = f"try the other engine: --engine {other}" if plan.places else None  # one alone can lock for all platforms
+    return ResolveError(error.message, where=", ".join(plan.inputs.files), hint=error.hint or hint)
 
 
 def _result(running: Running) -> Lock | Impossible | ResolveError:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders.indexes import Exchange, PackageIndex, Served, package_index
+from tests.builders.indexes import HTML, Exchange, PackageIndex, Served, package_index
 from tests.builders.keyrings import keyring
 from tests.resolve.conftest import ENGINES, UV_AT_FIRST, Lock
 
@@ -179,3 +179,36 @@ def test_no_index_at_all(index: PackageIndex, project: Path, lock: Lock) -> None
         "driftscan: error: requirements.in:2: there is no project six, and no index is asked"
     )
     assert index.asked == []
+
+
+@ENGINES
+def test_an_index_that_has_html_alone(index: PackageIndex, project: Path, lock: Lock, engine: str) -> None:
+    digests = {name: index.release(name, "1.0", *requires) for name, *requires in (("shop", "six"), ("six",))}
+    for name, digest in digests.items():
+        file = f"{name}-1.0-py3-none-any.whl"
+        page = f'<!DOCTYPE html><a href="../../files/{file}#sha256={digest}" data-core-metadata="true">{file}</a>'
+        index.content[f"/simple/{name}/"] = Served(page.encode(), HTML)
+    (project / "requirements.in").write_text("shop\n")
+    assert lock("requirements.in", *PLACE, "--engine", engine)[0] == 0
+    assert pins(project) == ["shop==1.0", "six==1.0"]
+    assert all(f"--hash=sha256:{digest}" in (project / "requirements.txt").read_text() for digest in digests.values())
+
+
+def test_metadata_that_were_promised_and_are_not_there(index: PackageIndex, project: Path, lock: Lock) -> None:
+    """uv gives up, and so does pip by itself; with pip-tools they are read in the wheel."""
+    index.release("shop", "1.0", "six")
+    index.release("six", "1.0")
+    del index.content["/files/shop-1.0-py3-none-any.whl.metadata"]
+    (project / "requirements.in").write_text("shop\n")
+    code, _, err = lock("requirements.in", *PLACE)
+    file = "INDEX/files/shop-1.0-py3-none-any.whl.metadata"
+    assert (code, err.replace(index.url, "INDEX")) == (
+        2,
+        (
+            f"driftscan: error: requirements.in: uv failed: error: Failed to fetch: {file}"
+            f" cause: HTTP status client error (404 Not Found) for url ({file})\n"
+            "hint: try the other engine: --engine pip-tools\n"
+        ),
+    )
+    assert lock("requirements.in", *PLACE, "--engine", "pip-tools")[0] == 0
+    assert pins(project) == ["shop==1.0", "six==1.0"]
