@@ -1,10 +1,12 @@
-"""How long `driftscan lock` takes beside the programs that it runs, as ratios of one run on one machine.
+"""How long `driftscan lock` takes beside the programs that it runs, as ratios of one run on one machine; and how long
+`driftscan adopt` takes.
 
     python benchmarks/locking.py [--runs N] [--without-pip-compile]
 
 The index is the one that this machine is set up to use. All commands lock the same nine packages for the same Python
 and platform, each into a file of its own that is there from the second run on, with their caches as they find them.
 `pip-compile --generate-hashes` fetches every file of every release that it picks, some gigabytes, and is run once.
+Adopted is an environment of the lock's first forty packages, with nothing remembered from before.
 Exits with 1 where a ratio is worse than it has to be.
 """
 
@@ -13,7 +15,9 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -36,6 +40,8 @@ UV_AT_MOST = 1.5
 """Times the wall time of `uv pip compile --generate-hashes`."""
 UV_AT_LEAST, PIP_TOOLS_AT_LEAST = 40, 8
 """Times faster than `pip-compile --generate-hashes`."""
+ADOPTED, ADOPT_AT_MOST = 40, 15
+"""Distributions, and seconds."""
 
 
 def program(name: str) -> str:
@@ -82,10 +88,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not options.without_pip_compile:
             cache = str(folder / "cache")
             found[slow] = run_once(named[slow], env={"PIP_CACHE_DIR": cache, "PIP_TOOLS_CACHE_DIR": cache})
-        return judge(found, (folder / "driftscan-uv.txt").read_text().count("=="))
+        pins = re.findall(r"^\S+==\S+", (folder / "driftscan-uv.txt").read_text(), re.MULTILINE)
+        failed = judge(found, len(pins))
+        return int(judge_adopting(adopt(folder, pins[:ADOPTED])) or failed)
 
 
-def judge(found: dict[str, Usage], pins: int) -> int:
+def adopt(folder: Path, pins: Sequence[str]) -> Usage:
+    environment = folder / "environment"
+    for command in (["venv", "--python", sys.executable], ["pip", "install", "--no-deps", *pins, "--python"]):
+        subprocess.run([program("uv"), *command, str(environment), "--quiet"], check=True)
+    arguments = ["adopt", f"env:{environment}", "-o", str(folder / "adopted.txt"), "--quiet"]
+    return run_once([program("driftscan"), *arguments], env={"DRIFTSCAN_CACHE_DIR": str(folder / "nothing")})
+
+
+def judge_adopting(usage: Usage) -> bool:
+    """Whether it failed, or took too long."""
+    failed = usage.code != 0 or usage.wall > ADOPT_AT_MOST
+    print(f"driftscan adopt, {ADOPTED} distributions {usage.wall:11.2f} s wall{usage.cpu:9.2f} s CPU", end="")
+    print(f"  (at most {ADOPT_AT_MOST} s){'  MISSED' if failed else ''}")
+    return failed
+
+
+def judge(found: dict[str, Usage], pins: int) -> bool:
     print(f"{len(INPUT.split())} packages, {pins} pins, {os.cpu_count()} cores")
     for name, usage in found.items():
         end = f"exit code {usage.code}" if usage.code else ""
@@ -100,7 +124,7 @@ def judge(found: dict[str, Usage], pins: int) -> int:
         is_met = ratio <= limit if is_most else ratio >= limit
         failed = failed or not is_met
         print(f"{name:36}{ratio:9.2f} x  (at {'most' if is_most else 'least'} {limit}){'' if is_met else '  MISSED'}")
-    return int(failed)
+    return failed
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from driftscan.graph import DependencyGraph
 from driftscan.index.address import public, warn_of_insecure
 from driftscan.index.credentials import with_password
 from driftscan.index.page import File
+from driftscan.index.pagecache import PageCache
 from driftscan.index.ranges import NoPartsError
 from driftscan.index.releases import Releases
 from driftscan.index.settings import configured_indexes
@@ -160,12 +161,13 @@ class _Matcher:
         self, web: Web, indexes: Sequence[str], inventory: Inventory, environment: Environment, options: Options
     ) -> None:
         self._web = web
-        self._releases = {url: Releases(web, (url,)) for url in indexes}
+        folder = default_folder() if options.cache else None
+        pages = PageCache(folder) if folder is not None else None
+        self._releases = {url: Releases(web, (url,), cache=pages) for url in indexes}
         self._contents = inventory.contents
         self._environment = environment
         self._touched = touched_paths(environment)
         self._options = options
-        folder = default_folder() if options.cache else None
         self._cache = WheelCache(folder) if folder is not None else None
         self._notes: list[str] = []
 
