@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from driftscan.convert import Content
+from driftscan.convert import requirements as written
+from driftscan.convert.content import Entry
 from driftscan.lock import requirements
 from driftscan.lock.document import Document
 from driftscan.model.lock import Lock as Answer
-from driftscan.resolve import session
+from driftscan.resolve import session, writing
 from driftscan.resolve.question import Question
 from tests.builders.indexes import PackageIndex
 from tests.resolve.conftest import Lock
@@ -103,3 +107,39 @@ def test_what_only_another_platform_needs(project: Path, lock: Lock, monkeypatch
         "driftscan: error: requirements.in:1: flask 3.0 requires colorama, which was left out for CPython 3.12.0"
         f" on win32 AMD64\n{FAULT}\n"
     )
+
+
+def without_hash(entry: Entry) -> Entry:
+    return replace(entry, package=replace(entry.package, artifacts=()))
+
+
+def unpinned(entry: Entry) -> Entry:
+    return replace(entry, package=replace(entry.package, pinned=False, specifier=">=3"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda entries: entries[:-1],
+            f"flask 3.0 is not in what was written as it was resolved for {WORDS}",
+        ),
+        (lambda entries: (*entries[:-1], without_hash(entries[-1])), "flask 3.0 has no hash in what was written"),
+        (lambda entries: (*entries[:-1], unpinned(entries[-1])), "flask has no pin in what was written"),
+    ],
+)
+def test_what_is_written_is_read_again(
+    project: Path,
+    lock: Lock,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[tuple[Entry, ...]], tuple[Entry, ...]],
+    message: str,
+) -> None:
+    def write(content: Content) -> object:
+        return written.write(replace(content, entries=change(content.entries)))
+
+    monkeypatch.setattr(writing, "WRITERS", {"requirements": write})
+    (project / "requirements.in").write_text("flask\n")
+    (project / "requirements.txt").write_text("click==7.0\n")
+    assert lock("requirements.in", *PLACE) == (2, "", f"driftscan: error: {message}\n")
+    assert (project / "requirements.txt").read_text() == "click==7.0\n"
