@@ -57,9 +57,14 @@ def requirements(text: str) -> list[Requirement]:
 
 
 def selected(text: str, environment: Mapping[str, str], request: Request, lock: Lock) -> Pins:
-    """What packaging selects, which asks for the default groups only where no groups are given."""
+    """What packaging selects, which asks for the default groups only where no groups are given.
+
+    It refuses groups that are not there, as uv's default one is not in every project.
+    """
+    written = Pylock.from_dict(tomllib.loads(text))
     groups = request.groups | (lock.default_groups if request.default_groups else frozenset())
-    chosen = Pylock.from_dict(tomllib.loads(text)).select(
+    groups &= frozenset(written.dependency_groups or ())
+    chosen = written.select(
         environment=cast("Environment", environment),
         tags=[Tag("py3", "none", "any")],
         extras=lock.extras if request.all_extras else request.extras,
