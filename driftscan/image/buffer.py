@@ -70,11 +70,6 @@ class Buffer:
 
     def skip(self, size: int) -> None:
         """Pass over `size` bytes without copying them; ImageError where the stream ends before."""
-        end = self._offset + size
-        if end <= len(self._piece):
-            self._offset = end
-            self.position += size
-            return
         while size:
             there = len(self._piece) - self._offset
             step = min(size, there)
