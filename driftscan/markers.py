@@ -138,8 +138,8 @@ def _compare(
     ):
         if is_name and name in _SETS:
             return _contains(item, name, value, groups if name == "dependency_groups" else extras)
-    left = environment.get(item.left) if item.left_is_variable else item.left
-    right = environment.get(item.right) if item.right_is_variable else item.right
+    left = _value(item.left, environment) if item.left_is_variable else item.left
+    right = _value(item.right, environment) if item.right_is_variable else item.right
     name = item.left if item.left_is_variable else item.right
     if (
         name == "python_full_version"
@@ -150,6 +150,14 @@ def _compare(
     if left is None or right is None:
         return None
     return _decide(left, item.operator, right, name)
+
+
+def _value(name: str, environment: Mapping[str, str]) -> str | None:
+    """What a variable stands for. A Python built from a checkout calls itself `3.14.0a1+`, which is no version;
+    installers take it for a local one.
+    """
+    found = environment.get(name)
+    return f"{found}local" if found is not None and name == "python_full_version" and found.endswith("+") else found
 
 
 def _decide_by_minor(item: Comparison, minor: str | None) -> bool | None:
@@ -184,8 +192,7 @@ def _decide(left: str, operator: str, right: str, name: str) -> bool | None:
     if operator == "not in":
         return left not in right
     if name in _VERSIONS and len(left) <= _MAX_VERSION and (specifier := _specifier(operator + right)) is not None:
-        # A Python built from a checkout calls itself `3.14.0a1+`.
-        return _admits(specifier, left.removesuffix("+"))
+        return _admits(specifier, left)
     return _decide_strings(left, operator, right)
 
 
