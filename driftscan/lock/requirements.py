@@ -65,7 +65,7 @@ def parse(document: Document) -> Lock:
         indexes=reader.indexes.all(),
         sources=tuple(compare_with_sources(reader.documents, entries, _requirements)),
         project_name=project_name(document, "pyproject.toml"),
-        hashes_required=reader.require_hashes,
+        hashes_required=reader.hashes_required,
     )
 
 

@@ -47,9 +47,10 @@ _LONG_OPTIONS = (
     "--no-index",
     "--prefer-binary",
     "--require-hashes",
+    "--no-require-hashes",
     "--pre",
 )
-_FLAGS = ("--no-index", "--prefer-binary", "--require-hashes", "--pre")
+_FLAGS = ("--no-index", "--prefer-binary", "--require-hashes", "--no-require-hashes", "--pre")
 _SHORT_OPTIONS = {
     "-r": "--requirement",
     "-c": "--constraint",
@@ -70,6 +71,16 @@ class Line(NamedTuple):
     requirement: str
     options: tuple[tuple[str, str], ...]
     comments: tuple[str, ...]
+
+    @property
+    def is_editable(self) -> bool:
+        """To pip a requirement is editable too where `-e` stands behind it."""
+        return any(name == "--editable" for name, _ in self.options)
+
+    @property
+    def wanted(self) -> str | None:
+        """The requirement, or the first one behind `-e`; None for a line of options alone."""
+        return self.requirement or next((value for name, value in self.options if name == "--editable"), None)
 
 
 def decode(document: Document) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
+from itertools import accumulate, takewhile
 from posixpath import basename, dirname, join, normpath
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -17,6 +17,7 @@ from driftscan.lock.document import Document, clean_url, load_toml
 from driftscan.lock.requirements_indexes import Indexes
 from driftscan.lock.requirements_lines import Line, logical_lines
 from driftscan.lock.requirements_sources import Located, locate
+from driftscan.markers import MAX_NESTING
 from driftscan.markers import parse as parse_marker
 from driftscan.model.lock import Hash, Note, NoteKind, Origin, PackageId
 
@@ -25,6 +26,7 @@ _VIA = re.compile(r"\s*via\b:?\s*(.*)", re.DOTALL)
 _MAX_DEPTH = 32
 _MAX_FILES = 256
 _MAX_VERSION = 256
+_TOO_DEEP = f"it is nested more than {MAX_NESTING} levels deep"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,9 @@ class Reader:
 
     entries: list[Entry] = field(default_factory=list)
     constraints: list[Entry] = field(default_factory=list)
-    require_hashes: bool = False
+    require_hashes: bool | None = None
+    """What an option says; None where no option says anything, and pip requires hashes if any requirement has one."""
+    has_hashes: bool = False
     indexes: Indexes = field(default_factory=Indexes)
     documents: list[Document] = field(default_factory=list)
 
@@ -72,16 +76,15 @@ class Reader:
     def _read_line(self, document: Document, line: Line, *, is_constraint: bool, chain: tuple[str, ...]) -> None:
         options = dict(reversed(line.options))
         entries = self.constraints if is_constraint else self.entries
-        editable = None if line.requirement else options.get("--editable")
-        if line.requirement or editable is not None:
-            entries.append(_entry(document, line, editable))
-            self.require_hashes = self.require_hashes or (editable is None and "--hash" in options)
+        if line.wanted is not None:
+            entries.append(_entry(document, line, line.wanted))
+            self.has_hashes = self.has_hashes or ("--hash" in options and "--editable" not in options)
             return
         for name, value in line.options:
             if name == "--hash":
                 _orphan(entries, document, line.number, value)
-            elif name == "--require-hashes":
-                self.require_hashes = True
+            elif name in ("--require-hashes", "--no-require-hashes"):
+                self._require_hashes(name == "--require-hashes", f"{document.name}:{line.number}")
         self.indexes.read(line.options, line.number if len(chain) == 1 else None)
         for name, constraint in (("--requirement", False), ("--constraint", True)):
             if name in options:
@@ -89,6 +92,15 @@ class Reader:
                 included = _include(document, line.number, options[name], chain)
                 self.read(included, is_constraint=constraint, chain=chain)
                 return
+
+    def _require_hashes(self, wanted: bool, where: str) -> None:
+        if self.require_hashes is (not wanted):
+            raise LockError("--require-hashes and --no-require-hashes exclude each other", where=where)
+        self.require_hashes = wanted
+
+    @property
+    def hashes_required(self) -> bool:
+        return self.has_hashes if self.require_hashes is None else self.require_hashes
 
     def constrained(self) -> Iterator[Entry]:
         """The entries, pinned and hashed by the constraints on them where those say more."""
@@ -158,12 +170,18 @@ def _include(document: Document, number: int, path: str, chain: tuple[str, ...])
     return included
 
 
-def _entry(document: Document, line: Line, editable: str | None) -> Entry:
+def _entry(document: Document, line: Line, text: str) -> Entry:
     where = f"{document.name}:{line.number}"
-    text = editable if editable is not None else line.requirement
-    located = locate(text, editable=editable is not None, where=where)
+    editable = line.is_editable
+    if editable and line.requirement and locate(text, editable=False, where=where) is None:
+        raise LockError(
+            f"`{text[:100]}` is no folder, and pip takes it for the one that -e is about",
+            where=where,
+            hint="write -e on a line of its own",
+        )
+    located = locate(text, editable=editable, where=where)
     # pip takes no options for editables, and there is nothing to hash.
-    hashes = () if editable is not None else tuple(_hashes(line, where))
+    hashes = () if editable else tuple(_hashes(line, where))
     if located is not None:
         hashes = hashes or located.hashes
         notes = tuple(Note(kind, reason, line.number) for kind, reason in located.notes(hashes))
@@ -198,15 +216,24 @@ def _entry(document: Document, line: Line, editable: str | None) -> Entry:
 
 def _requirement(text: str, where: str) -> Requirement:
     try:
+        if _is_nested_deeply(text):
+            raise InvalidRequirement(_TOO_DEEP)
         requirement = Requirement(text)
         if any(len(specifier.version) > _MAX_VERSION for specifier in requirement.specifier):
             raise InvalidRequirement("its version is too long to be real")
         return requirement
     except (InvalidRequirement, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error).split("\n", 1)[0]
+        reason = _TOO_DEEP if isinstance(error, RecursionError) else str(error).split("\n", 1)[0]
         shown = text if len(text) < 100 else f"{text[:100]}…"
         hint = "conda packages (`name=version=build`) are not requirements" if re.match(r"[\w.-]+=[^=]", text) else None
         raise LockError(f"`{shown}` is no requirement: {reason}", where=where, hint=hint) from error
+
+
+def _is_nested_deeply(text: str) -> bool:
+    """Whether parentheses are nested past what markers may be; how deep packaging goes differs by its version."""
+    if text.count("(") <= MAX_NESTING:
+        return False
+    return max(accumulate((character == "(") - (character == ")") for character in text)) > MAX_NESTING
 
 
 def _marker(text: str | None, where: str) -> str | None:

@@ -183,7 +183,7 @@ def _take_file(document: Document, gathered: _Gathered, *, is_constraint: bool) 
     gathered.constraints += [_from_entry(entry, "-c") for entry in reader.constraints]
     for each in reader.documents:
         for line in logical_lines(each):
-            if not line.requirement:
+            if line.wanted is None:
                 _take_options(line.options, each.name, line.number, gathered)
 
 

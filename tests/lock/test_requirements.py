@@ -201,6 +201,9 @@ def test_the_folder_itself_without_a_name(name: str, expected: str) -> None:
         (f"a @ https://files.example/a.zip#sha256={A.digest}", False),
         ("a==1\n-c c.txt", True),
         (f"-e ./a --hash={A}", False),
+        (f"./a --hash={A} -e ./b", False),
+        (f"--no-require-hashes\na==1 --hash={A}", False),
+        (f"a==1 --hash={A}\n-r c.txt\n--no-require-h", False),
     ],
 )
 def test_what_turns_require_hashes_on(text: str, expected: bool) -> None:
@@ -248,9 +251,13 @@ def test_only_the_first_include_of_a_line_counts() -> None:
 
 
 def test_options_on_a_requirement_line_are_ignored() -> None:
-    lock = read("a==1 -r b.txt -i https://one.example -e ./c --require-hashes --no-binary :all:", b_txt="b==1")
+    lock = read("a==1 -r b.txt -i https://one.example --require-hashes --no-binary :all:", b_txt="b==1")
     assert [str(each.id) for each in lock.packages] == ["a 1"]
     assert lock.packages[0].id.origin == Origin()
+
+
+def test_a_folder_before_an_editable_is_the_editable_one() -> None:
+    assert only(read("./a -e ./b\n")).id.origin == Origin(OriginKind.EDITABLE, "./a")
 
 
 def test_the_same_file_twice_is_no_circle() -> None:

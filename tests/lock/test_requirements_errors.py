@@ -50,6 +50,18 @@ def refused(text: str | bytes, **others: str) -> tuple[str | None, str, str | No
             "it includes https://files.example/r.txt, and nothing is fetched",
             "keep the file in the project",
         ),
+        (
+            "a==1 -e ./b",
+            ":1",
+            "`a==1` is no folder, and pip takes it for the one that -e is about",
+            "write -e on a line of its own",
+        ),
+        (
+            "--require-hashes\n--no-require-hashes",
+            ":2",
+            "--require-hashes and --no-require-hashes exclude each other",
+            None,
+        ),
         ("-r gone.txt", ":1", "it includes gone.txt, which does not exist", None),
         ("-r ../../r.txt", ":1", "`../../r.txt` leads out of the project", None),
         (
@@ -93,13 +105,25 @@ def test_a_deeply_nested_marker_is_refused() -> None:
     nested = f"a==1 ; {'(' * 3000}os_name == 'nt'{')' * 3000}"
     assert refused(nested) == (
         "app/requirements.txt:1",
-        f"`{nested[:100]}…` is no requirement: it is nested too deeply",
+        f"`{nested[:100]}…` is no requirement: it is nested more than 64 levels deep",
         None,
     )
     alternating = "os_name == 'nt'"
-    for _ in range(65):
+    for _ in range(33):
         alternating = f"(os_name == 'x' or (os_name == 'nt' and {alternating}))"
-    assert refused(f"a==1 ; {alternating}")[1].endswith("does not parse: it is nested more than 64 levels deep")
+    assert refused(f"a==1 ; {alternating}")[1].endswith("is no requirement: it is nested more than 64 levels deep")
+
+
+def test_a_marker_of_the_greatest_nesting_is_read() -> None:
+    nested = f"a==1 ; {'(' * 64}os_name == 'nt'{')' * 64}"
+    lock = parse(document("requirements.txt", {"requirements.txt": nested}))
+    assert [package.id.name for package in lock.packages] == ["a"]
+
+
+def test_many_parentheses_side_by_side_are_not_nested() -> None:
+    marker = " or ".join(["(os_name == 'nt')"] * 100)
+    lock = parse(document("requirements.txt", {"requirements.txt": f"a==1 ; {marker}"}))
+    assert [package.id.name for package in lock.packages] == ["a"]
 
 
 def test_a_circle_is_refused_where_it_closes() -> None:

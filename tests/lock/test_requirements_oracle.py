@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -32,6 +32,7 @@ PIECES = (
         "--editable=./i",
         "-ij",
         "--pre",
+        "--no-require-hashes",
         "--no-binary",
         ":all:",
         "'q r'",
@@ -83,17 +84,17 @@ def read_by_us(data: bytes) -> list[tuple[str, bool, tuple[str, ...]]] | None:
         return None
     found = []
     for line in lines:
-        editable = (
-            None if line.requirement else next((value for name, value in line.options if name == "--editable"), None)
-        )
-        if line.requirement or editable is not None:
-            hashes = tuple(value for name, value in line.options if name == "--hash" and editable is None)
+        if line.wanted is not None:
+            hashes = tuple(value for name, value in line.options if name == "--hash" and not line.is_editable)
             # uv and Poetry write markers behind editables; pip reads past them.
-            found.append((line.requirement or str(editable).split(" ;")[0], editable is not None, hashes))
+            wanted = line.wanted if line.requirement else line.wanted.split(" ;")[0]
+            found.append((wanted, line.is_editable, hashes))
     return found
 
 
 @given(text=st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
+@example(text="a==1 -e ./h")
+@example(text=f"./f {HASH} -e ./h --editable=./i")
 def test_lines_are_cut_as_pip_cuts_them(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "requirements.txt"
     path.write_bytes(text.encode())
