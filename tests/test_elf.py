@@ -6,6 +6,7 @@ import importlib.machinery
 import struct
 import sys
 import sysconfig
+import zlib
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -127,6 +128,57 @@ def test_sizes_of_gigabytes_are_not_believed() -> None:
     assert elf.parse(huge) == FACTS
     assert captured(huge, 100) == FACTS
     assert captured(huge + bytes(1 << 17), 1 << 16, limit=1 << 17) == FACTS
+
+
+def with_sections(*sections: tuple[int, int, int, bytes]) -> bytes:
+    """The library with sections of these types, flags, sizes and contents behind it."""
+    data, headers = WHOLE, bytes(64)
+    for kind, flags, size, content in sections:
+        headers += struct.pack("<IIQQQQIIQQ", 0, kind, flags, 0, len(data), size, 0, 0, 1, 0)
+        data += content
+    data = with_word(with_word(data, 40, len(data)), 58, 64, "<H")
+    return with_word(data, 60, len(headers) // 64, "<H") + headers
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        (8, 3, 8 << 30, b""),
+        (1, 0x800, 64, struct.pack("<IIQQ", 1, 0, 1 << 40, 1) + zlib.compress(bytes(1 << 16))),
+        (1, 0x800, 1 << 40, struct.pack("<IIQQ", 2, 0, 1 << 62, 1)),
+        (11, 2, 1 << 62, b""),
+    ],
+    ids=["without bits, of 8 GB", "compressed, of 1 TB", "compressed, far outside", "symbols, far outside"],
+)
+def test_sections_are_not_what_is_read(section: tuple[int, int, int, bytes]) -> None:
+    """Loaders go by segments, and strip may take all sections away."""
+    data = with_sections(section)
+    assert elf.parse(data, strings=True) == elf.parse(data) == FACTS
+    assert captured(data, 100) == FACTS
+
+
+@pytest.mark.parametrize(
+    ("data", "facts"),
+    [
+        (with_word(WHOLE, 56, 0, "<H"), ElfFacts(62, 64, True, dynamic_known=True)),
+        (with_word(WHOLE, 32, 0), UNKNOWN),
+        (with_word(WHOLE, 32, SEGMENTS - 8), UNKNOWN),
+        (with_word(WHOLE, 54, 0, "<H"), UNKNOWN),
+        (with_word(WHOLE, 54, 57, "<H"), UNKNOWN),
+        (with_word(WHOLE, SEGMENTS + 2 * 56 + 8, 0), UNKNOWN),
+    ],
+    ids=[
+        "no program header",
+        "program headers over the file header",
+        "program headers over each other",
+        "program headers of no size",
+        "program headers of another size",
+        "dynamic section over the file header",
+    ],
+)
+def test_headers_that_are_absent_or_overlap(data: bytes, facts: ElfFacts) -> None:
+    assert elf.parse(data) == facts
+    assert captured(data, 100) == facts
 
 
 def test_version_needs_in_a_circle_end() -> None:

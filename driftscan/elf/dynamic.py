@@ -18,6 +18,7 @@ _DT_NEEDED, _DT_STRTAB, _DT_STRSZ, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 1, 5, 10
 _DT_HASH, _DT_SYMTAB, _DT_GNU_HASH = 4, 6, 0x6FFFFEF5
 _DT_VERDEF, _DT_VERDEFNUM, _DT_VERNEED, _DT_VERNEEDNUM = 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF
 _WEAK, _BASE = 0x2, 0x1
+_HEADER, _WIDE_HEADER = 32, 56
 _MAX_HEADERS = 512
 _MAX_TAGS = 4096
 _MAX_NEEDS = 4096
@@ -53,7 +54,8 @@ class Reader:
     def segments(self) -> list[Segment]:
         (table,) = self.unpack(32, "Q") if self.wide else self.unpack(28, "I")
         size, count = self.unpack(54 if self.wide else 42, "HH")
-        if count > _MAX_HEADERS:
+        # Loaders refuse headers of another size, which would hide what they hold.
+        if count > _MAX_HEADERS or (count and size != (_WIDE_HEADER if self.wide else _HEADER)):
             raise DamagedError
         return [self._segment(table + position * size) for position in range(count)]
 

@@ -21,7 +21,7 @@ import zstandard
 from driftscan.model.crowd import Crowd
 from driftscan.model.image import ElfFacts, Entry, EntryKind, LayerIndex, SymbolFacts, VersionNeed
 
-SCHEMA = 6
+SCHEMA = 7
 """To be raised with every change to what an index holds: to this file's form, or to what is kept of which file."""
 
 _MAGIC = b"driftscan layer index\n"
