@@ -86,16 +86,29 @@ def test_archives_that_list_a_layer_twice_or_from_elsewhere(tmp_path: Path) -> N
         assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["bad checksum", "truncated body", "a name that escapes", "hardlink forward"])
+ERRORS = {
+    **{
+        name: (case.image(), case.error.removeprefix(", "))
+        for name, case in CASES.items()
+        if case.error and case.limits == Limits()
+    },
+    **MANIFESTS,
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
 def test_the_command_line_says_it_in_one_line(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], own_cache: Path
 ) -> None:
-    place = write_files(tmp_path / "layout", layout(CASES[name].image()))
+    image, message = ERRORS[name]
+    place = write_files(tmp_path / "layout", layout(image))
     assert run(["inspect", f"oci:{place}"]) == 2
     output = capsys.readouterr()
+    error, *hints = output.err.splitlines()
     assert output.out == ""
-    assert CASES[name].error.removeprefix(", ") in output.err
-    assert "Traceback" not in output.err
+    assert error.startswith("driftscan: error: ")
+    assert message in error
+    assert all(line.startswith("hint: ") for line in hints)
 
 
 SCRIPT = """
@@ -104,13 +117,14 @@ from pathlib import Path
 from driftscan.errors import ImageError
 from driftscan.image.layercache import LayerCache
 from tests.builders.images import layout, write_files
-from tests.hostile.cases import CASES
+from tests.hostile.cases import CASES, MANIFESTS
 from tests.hostile.test_images import read
-for number, case in enumerate(CASES.values()):
+images = [(case.image(), case.limits) for case in CASES.values()]
+for image, limits in [*images, *((image, None) for image, _ in MANIFESTS.values())]:
     with tempfile.TemporaryDirectory() as folder:
-        place = write_files(Path(folder) / "layout", layout(case.image()))
+        place = write_files(Path(folder) / "layout", layout(image))
         try:
-            read(place, LayerCache(Path(folder) / "cache"), case.limits)
+            read(place, LayerCache(Path(folder) / "cache"), limits)
         except ImageError:
             pass
 print(int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) // 1024)

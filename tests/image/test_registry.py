@@ -7,12 +7,14 @@ import hashlib
 import json
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 
+from driftscan.cli import run
 from driftscan.errors import DriftscanError, ImageError, LimitError, NotFoundError, UnreachableError, UsageError
 from driftscan.image import Limits, open_image, patience
 from driftscan.image.layercache import LayerCache
@@ -559,6 +561,64 @@ class TestFaults:
         assert waits == []
 
 
+class TestWhatNeverGetsBetter:
+    """A layer that cannot be had: one line, exit code 2, nothing cached; and all is well once it can be had."""
+
+    LENGTH = 20_480
+    WRONG = answer(206, b"x" * (LENGTH - 100), Content_Range=f"bytes 0-{LENGTH - 101}/{LENGTH}")
+    FAULTS: Mapping[str, tuple[list[Fault], str]] = {
+        "reset": ([reset(100)], "the download ended at "),
+        "hang up": (
+            [hang_up],
+            "the download ended at 0 of 20,480 bytes after 5 attempts (Remote end closed connection",
+        ),
+        "cut off": ([cut_off(100)], "the download ended at 500 of 20,480 bytes after 5 attempts (the connection "),
+        "stall": ([stall], "the download ended at 0 of 20,480 bytes after 2 attempts (timed out)"),
+        "stall in the body": ([stall_after(3000)], "the download ended at "),
+        "too many requests": (
+            [answer(429, Retry_After="999999")],
+            "the download ended at 0 of 20,480 bytes after 2 attempts (it answered 429 Too Many Requests)",
+        ),
+        "out of order": (
+            [answer(500)],
+            "the download ended at 0 of 20,480 bytes after 5 attempts (it answered 500 Internal Server Error)",
+        ),
+        "another range": ([cut_off(100), WRONG, *[hang_up] * 9], "the download ended at "),
+        "a range that nobody asked for": ([WRONG], "the registry answered 206"),
+        "a length that is a lie": (
+            [answer(200, b"x" * 100, Content_Length="100")],
+            "the registry announces 100 bytes, the manifest says 20480",
+        ),
+        "gone": ([answer(404)], "the registry has no such blob"),
+    }
+
+    @pytest.mark.parametrize("name", FAULTS)
+    def test_a_layer(
+        self,
+        registry: FaultyRegistry,
+        own_cache: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        name: str,
+    ) -> None:
+        monkeypatch.setenv("DRIFTSCAN_REGISTRY_TIMEOUT", "1" if name.startswith("stall") else "60")
+        faults, message = self.FAULTS[name]
+        registry.add_image(STEPS[1:])
+        path = blob_of(registry, b"bbb")
+        registry.faults[path] = faults * 20
+        assert run(["inspect", f"registry:{registry.url}/shop:1"]) == 2
+        shown = capsys.readouterr()
+        where = f"{registry.url}/shop:1, layer 1, blob {path.rpartition('/')[2]}"
+        assert shown.out == ""
+        assert shown.err.startswith(f"driftscan: error: {where}: {message}")
+        assert all(line.startswith("hint: ") for line in shown.err.splitlines()[1:])
+        assert list(LayerCache(own_cache).store.files()) == []
+
+        registry.faults[path] = []
+        assert run(["inspect", f"registry:{registry.url}/shop:1"]) == 0
+        assert len(list(LayerCache(own_cache).store.files())) == 1
+
+
 class TestManifests:
     def test_a_digest_that_is_not_that_of_the_manifest(self, registry: FaultyRegistry) -> None:
         registry.add_image(STEPS)
@@ -697,6 +757,19 @@ class TestLayers:
         with open_image(f"registry:{registry.url}/shop:1", limits=limits) as image:
             scan(image, wants, limits, cache=cache)
             assert cache.get(image.config.diff_ids[0]) is not None
+
+    def test_what_is_cached_is_not_asked_for_again(self, registry: FaultyRegistry, home: Path) -> None:
+        registry.add_image(STEPS)
+        cache, limits = LayerCache(home / "cache"), Limits()
+        found = []
+        for _ in range(2):
+            registry.requests.clear()
+            with open_image(f"registry:{registry.url}/shop:1", limits=limits) as image:
+                found.append(scan(image, wants, limits, cache=cache))
+        assert found[0] == found[1]
+        assert blob_of(registry, b"rootfs") in {request.path for request in registry.requests}
+        layers = {blob_of(registry, text) for text in (b"aaa", b"bbb")}
+        assert not layers & {request.path for request in registry.requests}
 
     @pytest.mark.parametrize("held", [stall, stall_after(3000), answer(429, Retry_After="50")])
     def test_one_layer_that_is_refused_ends_the_wait_for_others(

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
+import os
+from collections.abc import Callable
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,6 +76,41 @@ def test_any_command_may_be_anything(entrypoint: list[str], cmd: list[str], path
     env = {"PATH": path, "PYTHONPATH": path, "VIRTUAL_ENV": path, "PYTHONUSERBASE": path}
     config = ImageConfig(entrypoint=tuple(entrypoint), cmd=tuple(cmd), env=env, working_dir=folder, user=path)
     take(rootfs(IMAGE), config, layer_ids(1))
+
+
+RECORDS = (
+    f"{SITE}/six-1.0.dist-info/RECORD",
+    "usr/local/lib/python3.11/site-packages/idna-3.dist-info/RECORD",
+)
+
+
+def test_no_path_of_an_image_is_looked_for_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither those of RECORD, whether they are absolute or lead out, nor those of links and path files."""
+    rows = "/etc/passwd,,\n../../../../../etc/hosts,,\n/dev/zero,sha256=" + "A" * 43 + ",1\n"
+    changes: dict[str, Content] = {
+        RECORDS[0]: rows + "../../../../../../etc/hosts,,\n",
+        RECORDS[1]: rows,
+        f"{SITE}/a.pth": "/etc\n../../../../../../etc\n",
+        f"{SITE}/b.egg-link": "/etc\n",
+        f"{SITE}/out": Link("../../../../../../../etc"),
+    }
+    image, layers = rootfs(IMAGE, changes), layer_ids(2)
+    asked: list[str] = []
+
+    def watched(call: Callable[..., object]) -> Callable[..., object]:
+        def look(path: object, *rest: object, **more: object) -> object:
+            asked.append(os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else str(path))
+            return call(path, *rest, **more)
+
+        return look
+
+    with monkeypatch.context() as patch:
+        for name in ("stat", "lstat", "open", "readlink", "listdir", "scandir", "access"):
+            patch.setattr(os, name, watched(getattr(os, name)))
+        patch.setattr(builtins, "open", watched(builtins.open))
+        found = take(image, CONFIG, layers)
+    assert asked == []
+    assert {unchecked.what for each in found.environments for unchecked in each.unchecked} >= {f"/{RECORDS[0]}"}
 
 
 def test_an_inventory_does_not_depend_on_how_files_are_spread_over_layers() -> None:
