@@ -7,6 +7,7 @@ import tarfile
 import threading
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 from zipfile import BadZipFile, ZipFile
@@ -15,6 +16,7 @@ from driftscan.errors import PackageIndexError
 from driftscan.index.address import shown
 from driftscan.index.ranges import RemoteFile
 from driftscan.index.transport import MIB, Limits, Web
+from driftscan.index.zips import check_places, read
 
 _INFLATED = 2
 """How many times the size limit of a packed source distribution it may have inflated."""
@@ -63,6 +65,7 @@ def sdist_metadata(web: Web, url: str, filename: str) -> bytes:
 def _from_zip(file: RemoteFile | BinaryIO, suffix: str, limits: Limits) -> bytes:
     try:
         with ZipFile(file) as archive:
+            check_places(archive, thoroughly=False)
             return _one(archive, suffix, limits)
     except _BROKEN as error:
         raise PackageIndexError(f"its archive is broken ({error})") from error
@@ -75,8 +78,7 @@ def _one(archive: ZipFile, suffix: str, limits: Limits) -> bytes:
         raise PackageIndexError(f"its archive has {len(found)} files called *{suffix}")
     if found[0].flag_bits & 1:
         raise PackageIndexError("its metadata are encrypted")
-    with archive.open(found[0]) as file:
-        return _bounded(file.read, limits)
+    return _bounded(partial(read, archive, found[0]), limits)
 
 
 def _is_wanted(name: str, suffix: str) -> bool:

@@ -16,6 +16,7 @@ from driftscan.errors import PackageIndexError
 from driftscan.index.address import shown
 from driftscan.index.ranges import RemoteFile
 from driftscan.index.transport import MIB, Web
+from driftscan.index.zips import check_places, pieces, read
 from driftscan.model.lock import Hash
 from driftscan.model.proof import WheelFiles
 from driftscan.recorded import LENGTHS, hexadecimal
@@ -34,6 +35,7 @@ def listed_files(web: Web, url: str, filename: str) -> WheelFiles:
     """
     try:
         with ZipFile(RemoteFile(web, url)) as archive:
+            check_places(archive, thoroughly=False)
             names = _names(archive)
             digests = _record(archive, names)
     except _BROKEN as error:
@@ -82,6 +84,7 @@ def whole_files(file: BinaryIO | IO[bytes], filename: str) -> WheelFiles:
     """The files in a wheel with the digests of what they inflate to; PackageIndexError where it is broken."""
     try:
         with ZipFile(file) as archive:
+            check_places(archive, thoroughly=True)
             names = _names(archive)
             _check_size(names.values())
             files = {name: _digest(archive, entry) for name, entry in names.items()}
@@ -115,9 +118,8 @@ def _check_size(entries: Iterable[ZipInfo]) -> None:
 
 def _digest(archive: ZipFile, entry: ZipInfo) -> str:
     digest = hashlib.sha256()
-    with archive.open(entry) as file:
-        for piece in _pieces(file.read):
-            digest.update(piece)
+    for piece in pieces(archive, entry):
+        digest.update(piece)
     return digest.hexdigest()
 
 
@@ -131,8 +133,7 @@ def _record(archive: ZipFile, names: Mapping[str, ZipInfo]) -> dict[str, str]:
     found = [name for name in names if name.endswith(".dist-info/RECORD") and name.count("/") == 1]
     if len(found) != 1:
         raise ValueError(f"it has {len(found)} files called *.dist-info/RECORD")
-    with archive.open(names[found[0]]) as file:
-        data = file.read(_RECORD + 1)
+    data = read(archive, names[found[0]], _RECORD + 1)
     if len(data) > _RECORD:
         raise ValueError(f"its RECORD is larger than {_RECORD // MIB} MiB")
     rows = csv.reader(io.StringIO(data.decode("utf-8"), newline=""))
