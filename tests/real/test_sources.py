@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import re
@@ -31,6 +32,7 @@ from tests.real.daemons import registry as registry_service
 pytestmark = pytest.mark.real
 
 CONTRACT = "driftscan-contract:1.4"
+INDEX = "application/vnd.oci.image.index.v1+json"
 DOCKERFILE = """\
 FROM {base}
 ENV LEVEL=1
@@ -82,6 +84,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def archive(docker: Docker, built: str, folder: Path) -> Path:
     return docker.save(built, folder / "saved.tar")
+
+
+@pytest.fixture(scope="module")
+def other(docker: Docker, built: str, folder: Path) -> Path:
+    """Another image of the same layers."""
+    return docker.save(docker.build(f"FROM {built}\nENV OTHER=1\n"), folder / "other.tar")
 
 
 @pytest.fixture(scope="module")
@@ -265,8 +273,78 @@ def test_layers_of_every_compression(
     podman("pull", "--tls-verify=false", name)
     monkeypatch.setenv("CONTAINER_HOST", podman.host)
     same(read(f"podman:{name}"), "podman")
-    if kind == "gzip":
-        # Docker learned zstd in version 23, and takes no uncompressed layers that are called gzip.
+    if pulls(docker, kind):
+        docker("pull", name)
+        monkeypatch.setenv("DOCKER_HOST", docker.host)
+        same(read(f"docker:{name}"), "docker")
+
+
+def pulls(docker: Docker, kind: str) -> bool:
+    """Whether Docker pulls layers of a compression: zstd since version 23, and none that are not compressed."""
+    version = docker("version", "--format", "{{.Server.Version}}")
+    return kind == "gzip" or (kind == "zstd" and int(version.partition(".")[0]) >= 23)
+
+
+@pytest.fixture(scope="module")
+def compressed_index(compressed: tuple[str, Path], archive: Path, other: Path, folder: Path) -> tuple[str, Path]:
+    """A layout with an index of two images that have layers of one compression: this machine's, and one for s390x."""
+    kind, first = compressed
+    second, several = folder / f"other-{kind}", folder / f"several-{kind}"
+    options, _ = COMPRESSIONS[kind]
+    run([tool("skopeo"), "--insecure-policy", "copy", *options, f"docker-archive:{other}", f"oci:{second}:shop"])
+    shutil.copytree(first, several)
+    shutil.copytree(second / "blobs", several / "blobs", dirs_exist_ok=True)
+    entries = []
+    for layout, machine in ((first, architecture(archive)), (second, "s390x")):
+        (listed,) = json.loads((layout / "index.json").read_bytes())["manifests"]
+        manifest = json.loads(blob_of(layout, listed["digest"]).read_bytes())
+        config = json.loads(blob_of(layout, manifest["config"]["digest"]).read_bytes())
+        manifest["config"] |= add_blob(several, {**config, "architecture": machine})
+        made = {"mediaType": listed["mediaType"], **add_blob(several, manifest)}
+        entries.append({**made, "platform": {"os": "linux", "architecture": machine}})
+    index: dict[str, object] = {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}
+    named = {"annotations": {"org.opencontainers.image.ref.name": "shop"}, "mediaType": INDEX}
+    root = {"schemaVersion": 2, "manifests": [{**named, **add_blob(several, index)}]}
+    (several / "index.json").write_text(json.dumps(root))
+    return kind, several
+
+
+def architecture(archive: Path) -> str:
+    with open_image(f"docker-archive:{archive}", limits=Limits()) as image:
+        return image.config.architecture
+
+
+def add_blob(layout: Path, document: Mapping[str, object]) -> dict[str, object]:
+    """Digest and size of a document that is put into a layout."""
+    data = json.dumps(document).encode()
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    blob_of(layout, digest).write_bytes(data)
+    return {"digest": digest, "size": len(data)}
+
+
+def test_indexes_with_layers_of_every_compression(
+    compressed_index: tuple[str, Path],
+    docker: Docker,
+    podman: Podman,
+    registry: Registry,
+    same: Same,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kind, layout = compressed_index
+    copy = [tool("skopeo"), "--insecure-policy", "copy", "--all", "--preserve-digests", f"oci:{layout}:shop"]
+    run([*copy, f"oci-archive:{tmp_path / 'oci.tar'}:shop"])
+    name = registry.copy_from(f"oci:{layout}:shop", f"several-{kind}:1", "--all", "--preserve-digests")
+
+    for platform in (None, "linux/s390x"):
+        same(read(f"oci:{layout}", platform=platform), "oci")
+        same(read(f"oci-archive:{tmp_path / 'oci.tar'}", platform=platform), "oci-archive")
+        same(read(f"registry:{name}", platform=platform), "registry")
+
+    podman("pull", "--tls-verify=false", name)
+    monkeypatch.setenv("CONTAINER_HOST", podman.host)
+    same(read(f"podman:{name}"), "podman")
+    if pulls(docker, kind):
         docker("pull", name)
         monkeypatch.setenv("DOCKER_HOST", docker.host)
         same(read(f"docker:{name}"), "docker")
@@ -292,7 +370,13 @@ def test_layers_with_a_table_of_contents(docker: Docker, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.ZstdCompressor().compress], ids=["gzip", "zstd"])
 def test_an_archive_with_compressed_layers(
-    archive: Path, docker: Docker, expected: Reading, same: Same, tmp_path: Path, compress: Callable[[bytes], bytes]
+    archive: Path,
+    docker: Docker,
+    expected: Reading,
+    same: Same,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    compress: Callable[[bytes], bytes],
 ) -> None:
     """`docker save` does not compress, other tools that write such archives do."""
     path = tmp_path / "compressed.tar"
@@ -306,9 +390,11 @@ def test_an_archive_with_compressed_layers(
             new.addfile(member, io.BytesIO(data))
 
     same(read(f"docker-archive:{path}"), "docker-archive")
-    if compress is gzip.compress:
+    if pulls(docker, "gzip" if compress is gzip.compress else "zstd"):
         assert f"Loaded image: {CONTRACT}" in docker("load", "--input", path)
         assert docker.image_id(CONTRACT) == expected.digest
+        monkeypatch.setenv("DOCKER_HOST", docker.host)
+        same(read(f"docker:{CONTRACT}"), "docker")
 
 
 def test_an_unpacked_root_filesystem(layout: Path, expected: Reading, tmp_path: Path) -> None:
@@ -332,12 +418,8 @@ def shape(node: Node) -> tuple[object, ...]:
 
 
 @pytest.fixture(scope="module")
-def several(
-    docker: Docker, built: str, archive: Path, registry: Registry, tmp_path_factory: pytest.TempPathFactory
-) -> str:
+def several(docker: Docker, archive: Path, other: Path, registry: Registry) -> str:
     """The name of an index in the registry: the image, and another one for a machine that is not this."""
-    folder = tmp_path_factory.mktemp("several")
-    other = docker.save(docker.build(f"FROM {built}\nENV OTHER=1\n"), folder / "other.tar")
     buildah: list[str | Path] = [tool("buildah"), "--root", docker.folder / "buildah"]
     buildah += ["--runroot", docker.folder / "buildah-run"]
     run([*buildah, "manifest", "create", "several"])
