@@ -18,6 +18,7 @@ import pytest
 from driftscan.errors import DriftscanError, ImageError, LimitError, NotFoundError, UnreachableError
 from driftscan.image import Limits, open_image
 from driftscan.image.history import layer_ids
+from driftscan.image.layercache import LayerCache
 from driftscan.image.scan import scan
 from driftscan.inventory import wants
 from tests.builders.archives import docker_archive, layer_tar, oci_layout
@@ -123,6 +124,15 @@ def test_a_history_that_leaves_it_open_is_settled_by_the_saved_configuration(sho
     history = [{"CreatedBy": made_by, "Size": 0} for made_by in ("RUN touch /b", "RUN true", "RUN touch /a")]
     shop.replies[f"/images/{IDENTITY}/history"] = json_reply(history)
     assert read() == ("root", ["RUN touch /a", "RUN touch /b"])
+
+
+def test_what_is_cached_is_not_exported(shop: Engine, tmp_path: Path) -> None:
+    cache, limits = LayerCache(tmp_path / "cache"), Limits()
+    with open_image("docker:shop", limits=limits) as image:
+        found = scan(image, wants, limits, cache=cache)
+    del shop.replies[f"/images/{IDENTITY}/get"]
+    with open_image("docker:shop", limits=limits) as image:
+        assert scan(image, wants, limits, cache=cache) == found
 
 
 def test_an_image_that_the_daemon_does_not_have(engine: Engine) -> None:
