@@ -72,7 +72,7 @@ def _conda_node(package: CondaPackage) -> Node:
 def _requirement(text: str) -> Requirement | None:
     try:
         return Requirement(text)
-    except InvalidRequirement:
+    except (InvalidRequirement, RecursionError):
         return None
 
 

@@ -50,7 +50,7 @@ def read_requirement(text: str) -> Requirement | None:
         )
     try:
         found = StandardRequirement(text)
-    except InvalidRequirement:
+    except (InvalidRequirement, RecursionError):
         return Requirement(None, place=local_path(text.strip())) if text.strip().startswith(("./", "../")) else None
     return Requirement(
         canonicalize_name(found.name),

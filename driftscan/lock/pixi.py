@@ -151,7 +151,7 @@ def _requirements(entry: Entry) -> Iterator[tuple[str, str, str | None, frozense
     for text in texts(entry.data.get("requires_dist")):
         try:
             requirement = Requirement(text)
-        except InvalidRequirement:
+        except (InvalidRequirement, RecursionError):
             continue
         marker = str(requirement.marker) if requirement.marker is not None else None
         if marker is None or "extra" not in marker:

@@ -83,7 +83,7 @@ def _pdm_texts(package: Table) -> list[str] | None:
 def _requirement(text: str) -> Requirement | None:
     try:
         return Requirement(text)
-    except InvalidRequirement:
+    except (InvalidRequirement, RecursionError):
         return None
 
 

@@ -46,7 +46,7 @@ def _parsed(text: str) -> tuple[Edge, str | None] | None:
     """The requirement and its marker."""
     try:
         requirement = Requirement(text)
-    except InvalidRequirement:
+    except (InvalidRequirement, RecursionError):
         return None
     edge = Edge(
         canonicalize_name(requirement.name),
