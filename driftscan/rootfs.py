@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from driftscan.errors import ImageError
 from driftscan.model.crowd import Crowd
-from driftscan.model.image import Entry, EntryKind, LayerIndex
+from driftscan.model.image import Entry, EntryKind, LayerIndex, Whiteout
 
 LINK_HOPS = 40
 _IMPLICIT = Entry(EntryKind.DIRECTORY, 0o755)
@@ -246,17 +246,8 @@ class _Merger:
             self._folders = {"": ""}
         self._aliased.clear()
         self._linked_elsewhere.clear()
-        for path in sorted(layer.opaque):
-            folder = _resolve(self.tree.nodes, path)
-            if folder is not None:
-                for name in tuple(self.tree.children.get(folder, ())):
-                    self._remove(f"{folder}/{name}" if folder else name)
-                self.tree.bury(folder, self._number)
-        for path in sorted(layer.whiteouts):
-            parent, _, name = path.rpartition("/")
-            folder = _resolve(self.tree.nodes, parent)
-            if folder is not None:
-                self._remove(f"{folder}/{name}" if folder else name)
+        for whiteout in layer.whiteouts:
+            self._take_out(whiteout)
         for path in layer.late:
             self._check_late(path)
         for path, entry in layer.entries.items():
@@ -264,6 +255,16 @@ class _Merger:
                 self._add(path, entry)
         for path, crowds in layer.crowds.items():
             self._add_crowds(path, crowds)
+
+    def _take_out(self, whiteout: Whiteout) -> None:
+        parent, _, name = ("", "", "") if whiteout.opaque else whiteout.path.rpartition("/")
+        folder = _resolve(self.tree.nodes, whiteout.path if whiteout.opaque else parent)
+        if folder is None:
+            return
+        for each in tuple(self.tree.children.get(folder, ())) if whiteout.opaque else (name,):
+            self._remove(f"{folder}/{each}" if folder else each)
+        if whiteout.opaque:
+            self.tree.bury(folder, self._number)
 
     def _add(self, path: str, entry: Entry) -> None:
         parent, _, name = path.rpartition("/")

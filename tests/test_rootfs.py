@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftscan.errors import ImageError
-from driftscan.model.image import Entry, EntryKind, LayerIndex
+from driftscan.model.image import Entry, EntryKind, LayerIndex, Whiteout
 from driftscan.rootfs import LINK_HOPS, RootFS
 from tests.builders.rootfs import Link, Removed, rootfs
 
@@ -86,9 +86,8 @@ def test_whiteouts_remove_what_lower_layers_brought() -> None:
 def test_whiteouts_and_opaque_marks_leave_their_own_layer_alone(order: int) -> None:
     base = LayerIndex(entries={"a": FOLDER, "a/old": file(), "b": file("old")})
     own = {"a": FOLDER, "a/new": file(), "b": file("new")}
-    upper = LayerIndex(
-        entries=dict(list(own.items())[::order]), whiteouts=frozenset({"b"}), opaque=frozenset({"a", "nowhere"})
-    )
+    whiteouts = (Whiteout("b"), Whiteout("a", opaque=True), Whiteout("nowhere", opaque=True))
+    upper = LayerIndex(entries=dict(list(own.items())[::order]), whiteouts=whiteouts[::order])
     fs = RootFS.merge([base, upper])
 
     assert paths(fs) == ["a", "a/new", "b"]
@@ -98,7 +97,10 @@ def test_whiteouts_and_opaque_marks_leave_their_own_layer_alone(order: int) -> N
 
 def test_an_opaque_root_empties_everything_below() -> None:
     fs = RootFS.merge(
-        [LayerIndex(entries={"a": file(), "b/c": file()}), LayerIndex(entries={"d": file()}, opaque=frozenset({""}))]
+        [
+            LayerIndex(entries={"a": file(), "b/c": file()}),
+            LayerIndex(entries={"d": file()}, whiteouts=(Whiteout("", opaque=True),)),
+        ]
     )
     assert paths(fs) == ["d"]
 
@@ -107,10 +109,19 @@ def test_a_whiteout_reaches_through_a_link() -> None:
     fs = RootFS.merge(
         [
             LayerIndex(entries={"usr/lib/x": file(), "usr/lib/y": file(), "lib": link("usr/lib")}),
-            LayerIndex(entries={}, whiteouts=frozenset({"lib/x"})),
+            LayerIndex(entries={}, whiteouts=(Whiteout("lib/x"),)),
         ]
     )
     assert paths(fs) == ["lib", "usr", "usr/lib", "usr/lib/y"]
+
+
+@pytest.mark.parametrize(("order", "left"), [(1, ["a"]), (-1, [])])
+def test_a_whiteout_of_the_link_that_leads_to_another(order: int, left: list[str]) -> None:
+    """As umoci unpacks them: one after the other."""
+    base = LayerIndex(entries={"a": file(), "b": link(".")})
+    assert (
+        paths(RootFS.merge([base, LayerIndex(entries={}, whiteouts=(Whiteout("b"), Whiteout("b/a"))[::order])])) == left
+    )
 
 
 def test_an_entry_below_a_link_lands_where_it_leads() -> None:
@@ -169,7 +180,7 @@ def test_a_hardlink_keeps_the_content_of_a_file_that_goes() -> None:
             LayerIndex(entries={"a": file("old")}),
             LayerIndex(entries={"b": hardlink("a")}),
             LayerIndex(entries={"a": file("new")}),
-            LayerIndex(entries={}, whiteouts=frozenset({"a"})),
+            LayerIndex(entries={}, whiteouts=(Whiteout("a"),)),
         ]
     )
     assert fs.read("b") == b"old"
@@ -231,10 +242,9 @@ ENTRIES = st.one_of(
     st.text("xyz", max_size=2).map(file), st.just(FOLDER), TARGETS.map(link), PATHS.map(hardlink), st.just(FOLDER)
 )
 LAYERS = st.builds(
-    lambda entries, whiteouts, opaque: LayerIndex(entries=entries, whiteouts=whiteouts, opaque=opaque),
+    lambda entries, whiteouts: LayerIndex(entries=entries, whiteouts=tuple(whiteouts)),
     st.dictionaries(PATHS, ENTRIES, max_size=6),
-    st.frozensets(PATHS, max_size=2),
-    st.frozensets(PATHS, max_size=1),
+    st.lists(st.builds(Whiteout, PATHS, st.booleans()), max_size=3),
 )
 
 
@@ -285,6 +295,14 @@ class Model:
         if isinstance(found, Folder):
             found.names.pop(name, None)
 
+    def clear(self, path: str) -> None:
+        try:
+            found = self.at(self.follow(path))
+        except ImpossibleError:
+            return
+        if isinstance(found, Folder):
+            found.names.clear()
+
     def make(self, place: Sequence[str], number: int) -> Folder:
         found = self.root
         for name in place:
@@ -310,15 +328,11 @@ class Model:
             folder.names[name] = (entry.kind, entry.target or (entry.content or b"").decode(), number)
 
     def apply(self, number: int, layer: LayerIndex) -> None:
-        for path in layer.opaque:
-            try:
-                found = self.at(self.follow(path))
-            except ImpossibleError:
-                continue
-            if isinstance(found, Folder):
-                found.names.clear()
-        for path in layer.whiteouts:
-            self.remove(path)
+        for whiteout in layer.whiteouts:
+            if whiteout.opaque:
+                self.clear(whiteout.path)
+            else:
+                self.remove(whiteout.path)
         for path, entry in layer.entries.items():
             self.add(path, entry, number)
 

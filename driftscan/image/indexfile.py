@@ -19,9 +19,9 @@ from typing import TypedDict
 import zstandard
 
 from driftscan.model.crowd import Crowd
-from driftscan.model.image import ElfFacts, Entry, EntryKind, LayerIndex, SymbolFacts, VersionNeed
+from driftscan.model.image import ElfFacts, Entry, EntryKind, LayerIndex, SymbolFacts, VersionNeed, Whiteout
 
-SCHEMA = 7
+SCHEMA = 8
 """To be raised with every change to what an index holds: to this file's form, or to what is kept of which file."""
 
 _MAGIC = b"driftscan layer index\n"
@@ -71,8 +71,7 @@ class _Columns(TypedDict):
     hashes: list[tuple[int, str]]
     contents: list[tuple[int, int]]
     elf: list[tuple[int, _Elf]]
-    whiteouts: list[str]
-    opaque: list[str]
+    whiteouts: list[tuple[str, bool]]
     late: list[str]
     replaced: list[str]
     repeats: bool
@@ -98,8 +97,7 @@ def encoded(layer: StoredLayer, diff_id: str) -> list[bytes]:
         "hashes": [(at, entry.sha256) for at, entry in enumerate(entries) if entry.sha256 is not None],
         "contents": [(at, len(entry.content)) for at, entry in enumerate(entries) if entry.content is not None],
         "elf": [(at, _packed(entry.elf)) for at, entry in enumerate(entries) if entry.elf is not None],
-        "whiteouts": sorted(layer.index.whiteouts),
-        "opaque": sorted(layer.index.opaque),
+        "whiteouts": layer.index.whiteouts,
         "late": sorted(layer.index.late),
         "replaced": sorted(layer.index.replaced),
         "repeats": layer.index.repeats,
@@ -135,8 +133,7 @@ def decode(data: bytes, diff_id: str) -> StoredLayer | None:
     contents = _take(body, sum(size for _, size in columns["contents"]))
     index = LayerIndex(
         entries=dict(zip(columns["paths"], _entries(columns, contents), strict=True)),
-        whiteouts=frozenset(columns["whiteouts"]),
-        opaque=frozenset(columns["opaque"]),
+        whiteouts=tuple(Whiteout(*each) for each in columns["whiteouts"]),
         crowds={folder: tuple(_crowd(body, *sizes) for sizes in crowds) for folder, crowds in columns["crowds"]},
         late=frozenset(columns["late"]),
         replaced=frozenset(columns["replaced"]),

@@ -11,7 +11,7 @@ from driftscan.image.buffer import Buffer
 from driftscan.image.limits import Limits
 from driftscan.image.tarheader import Header, Headers
 from driftscan.model.crowd import Crowd, is_plain
-from driftscan.model.image import ElfFacts, Entry, EntryKind, Keep, LayerIndex, Wants
+from driftscan.model.image import ElfFacts, Entry, EntryKind, Keep, LayerIndex, Wants, Whiteout
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -40,8 +40,7 @@ def read_layer(pieces: Iterator[bytes], wants: Wants, limits: Limits) -> LayerIn
     reader.run()
     return LayerIndex(
         entries=reader.entries,
-        whiteouts=frozenset(reader.whiteouts),
-        opaque=frozenset(reader.opaque),
+        whiteouts=tuple(reader.whiteouts),
         crowds=reader.crowds.by_folder,
         late=frozenset(reader.late),
         replaced=frozenset(reader.replaced),
@@ -52,8 +51,7 @@ def read_layer(pieces: Iterator[bytes], wants: Wants, limits: Limits) -> LayerIn
 class _LayerReader:
     def __init__(self, buffer: Buffer, wants: Wants, limits: Limits) -> None:
         self.entries: dict[str, Entry] = {}
-        self.whiteouts: set[str] = set()
-        self.opaque: set[str] = set()
+        self.whiteouts: dict[Whiteout, None] = {}
         self._buffer = buffer
         self._wants = wants
         self._limits = limits
@@ -104,7 +102,7 @@ class _LayerReader:
         elif path in self.entries:
             self._replace(path, entry)
         elif kind is EntryKind.DIRECTORY and self.crowds.find(path) is not None:
-            self.whiteouts.add(path)
+            self.whiteouts[Whiteout(path)] = None
         self.entries[path] = entry
         self._count(path, entry)
 
@@ -175,7 +173,7 @@ class _LayerReader:
             self.replaced.add(path)
         elif entry.kind is EntryKind.DIRECTORY:
             # What took its place before has removed a directory of a lower layer.
-            self.whiteouts.add(path)
+            self.whiteouts[Whiteout(path)] = None
         del self.entries[path]
 
     def _replace_folder(self, path: str, entry: Entry) -> None:
@@ -222,14 +220,14 @@ class _LayerReader:
 
     def _whiteout(self, parent: str, name: str) -> None:
         if name == _OPAQUE:
-            self.opaque.add(parent)
+            self.whiteouts[Whiteout(parent, opaque=True)] = None
             return
         if name.startswith(_AUFS_META):
             return
         removed = name.removeprefix(_WHITEOUT)
         if removed in ("", ".", ".."):
             raise ImageError("its whiteout names nothing that could be removed")
-        self.whiteouts.add(f"{parent}/{removed}" if parent else removed)
+        self.whiteouts[Whiteout(f"{parent}/{removed}" if parent else removed)] = None
 
     def _entry(self, path: str, kind: EntryKind, header: Header) -> Entry:
         if kind is EntryKind.FILE:

@@ -122,11 +122,19 @@ class LayerId:
     created_by: str | None
 
 
+class Whiteout(NamedTuple):
+    """What a layer takes out of lower ones: what is at `path`, or if `opaque` all that is in that directory."""
+
+    path: str
+    opaque: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerIndex:
-    """What one layer holds: entries by path, plain whiteouts (the paths they remove) and opaque directories.
+    """What one layer holds: entries by path, and whiteouts in the order in which they stand there.
 
-    Whiteouts and opaque marks apply to lower layers only, whatever their order within this one.
+    Whiteouts apply to lower layers only, whatever stands before or after them; but one may take out the link that leads
+    to the place of another.
 
     Of a layer with very many files, most of those without content and ELF facts are in `crowds` instead of `entries`,
     by folder, later crowds of a folder before earlier ones. An entry of the same path came after them. `late` are the
@@ -136,8 +144,7 @@ class LayerIndex:
     """
 
     entries: Mapping[str, Entry]
-    whiteouts: frozenset[str] = frozenset()
-    opaque: frozenset[str] = frozenset()
+    whiteouts: tuple[Whiteout, ...] = ()
     crowds: Mapping[str, tuple[Crowd, ...]] = field(default_factory=lambda: MappingProxyType({}))
     late: frozenset[str] = frozenset()
     replaced: frozenset[str] = frozenset()

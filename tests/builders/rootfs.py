@@ -9,7 +9,7 @@ from pathlib import Path
 
 from driftscan import elf
 from driftscan.inventory import wants
-from driftscan.model.image import Entry, EntryKind, LayerId, LayerIndex
+from driftscan.model.image import Entry, EntryKind, LayerId, LayerIndex, Whiteout
 from driftscan.rootfs import RootFS
 
 
@@ -45,14 +45,14 @@ def file_entry(path: str, data: bytes, mode: int = 0o644) -> Entry:
 def layer(files: Mapping[str, Content]) -> LayerIndex:
     """One layer; directories above its files are part of it."""
     entries: dict[str, Entry] = {}
-    whiteouts = set()
+    whiteouts = []
     for path, content in files.items():
         if isinstance(content, Removed):
-            whiteouts.add(path)
+            whiteouts.append(Whiteout(path))
             continue
         entries |= {parent: Entry(EntryKind.DIRECTORY, 0o755) for parent in _parents(path) if parent not in entries}
         entries[path] = _entry(path, content)
-    return LayerIndex(entries=entries, whiteouts=frozenset(whiteouts))
+    return LayerIndex(entries=entries, whiteouts=tuple(whiteouts))
 
 
 def _entry(path: str, content: Content) -> Entry:

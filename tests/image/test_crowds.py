@@ -17,7 +17,7 @@ from driftscan.image.layer import read_layer
 from driftscan.image.limits import Limits
 from driftscan.inventory.traces import read as read_traces
 from driftscan.model.crowd import Crowd
-from driftscan.model.image import Entry, EntryKind, ImageConfig, Keep, LayerId, LayerIndex
+from driftscan.model.image import Entry, EntryKind, ImageConfig, Keep, LayerId, LayerIndex, Whiteout
 from driftscan.rootfs import RootFS
 from tests.builders.tars import END, archive, header
 from tests.test_rootfs import ImpossibleError, Model, flat
@@ -187,14 +187,12 @@ def test_any_members_are_as_if_unpacked_or_an_error(layers: list[list[Member]], 
     assert as_unpacked(layers) in (None, set(as_read(fs)))
 
 
-@given(st.lists(MEMBERS, min_size=2, max_size=3), st.frozensets(PATHS, max_size=2), st.frozensets(PATHS, max_size=1))
-def test_whiteouts_and_removals_are_as_without_crowds(
-    layers: list[list[Member]], whiteouts: frozenset[str], opaque: frozenset[str]
-) -> None:
+@given(st.lists(MEMBERS, min_size=2, max_size=3), st.lists(st.builds(Whiteout, PATHS, st.booleans()), max_size=3))
+def test_whiteouts_and_removals_are_as_without_crowds(layers: list[list[Member]], whiteouts: list[Whiteout]) -> None:
     def merged(crowded: int) -> tuple[RootFS, RootFS] | None:
         try:
             read = [index([written(member) for member in members], crowded) for members in layers]
-            last = replace(read[-1], whiteouts=whiteouts, opaque=opaque)
+            last = replace(read[-1], whiteouts=tuple(whiteouts))
             return RootFS.merge(read[:-1]), RootFS.merge([*read[:-1], last])
         except ImageError:
             return None

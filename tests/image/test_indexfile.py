@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import driftscan
 from driftscan.image.indexfile import SCHEMA, StoredLayer, decode, encode
 from driftscan.model.crowd import Crowd
-from driftscan.model.image import ElfFacts, Entry, EntryKind, LayerIndex, SymbolFacts, VersionNeed
+from driftscan.model.image import ElfFacts, Entry, EntryKind, LayerIndex, SymbolFacts, VersionNeed, Whiteout
 
 SOURCES = (
     "elf/__init__.py",
@@ -71,8 +71,7 @@ LAYERS = st.builds(
     st.builds(
         LayerIndex,
         entries=st.dictionaries(st.just("") | NAMES, ENTRIES, max_size=8),
-        whiteouts=st.frozensets(NAMES, max_size=3),
-        opaque=st.frozensets(NAMES, max_size=3),
+        whiteouts=st.lists(st.builds(Whiteout, NAMES, st.booleans()), max_size=4).map(tuple),
         crowds=st.dictionaries(NAMES, st.lists(CROWDS, min_size=1, max_size=2).map(tuple), max_size=2),
         late=st.frozensets(NAMES, max_size=2),
         replaced=st.frozensets(NAMES, max_size=2),

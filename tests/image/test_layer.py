@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from driftscan.errors import ImageError, LimitError
 from driftscan.image.layer import read_layer
 from driftscan.image.limits import Limits
-from driftscan.model.image import Entry, EntryKind, Keep, LayerIndex
+from driftscan.model.image import Entry, EntryKind, Keep, LayerIndex, Whiteout
 from tests.builders.elves import Elf
 from tests.builders.tars import END, GNU, archive, header, long_name, member, old_sparse, pax
 
@@ -124,7 +124,14 @@ def test_whiteouts_and_opaque_marks() -> None:
         member(b"a/x"),
     )
     assert found == LayerIndex(
-        entries={"a/x": file(b"")}, whiteouts=frozenset({"a/gone", "top"}), opaque=frozenset({"a", "b", ""})
+        entries={"a/x": file(b"")},
+        whiteouts=(
+            Whiteout("a", opaque=True),
+            Whiteout("a/gone"),
+            Whiteout("top"),
+            Whiteout("b", opaque=True),
+            Whiteout("", opaque=True),
+        ),
     )
 
 
