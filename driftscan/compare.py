@@ -9,8 +9,9 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, NormalizedName, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from driftscan import markers
+from driftscan import markers, requiresdist
 from driftscan.dockerfile.build import Build
+from driftscan.errors import MarkerError
 from driftscan.graph import DependencyGraph, Selection
 from driftscan.model.floating import Floating
 from driftscan.model.inventory import CondaPackage, Distribution, Environment, Inventory
@@ -18,6 +19,8 @@ from driftscan.model.lock import Lock, OriginKind, Package, Request, Unchecked
 from driftscan.model.proof import Proof
 from driftscan.model.target import Target
 
+_SHOWN = 100
+"""Characters of what cannot be read that a report repeats."""
 _LOCAL = (OriginKind.DIRECTORY, OriginKind.EDITABLE, OriginKind.VIRTUAL)
 
 
@@ -251,7 +254,30 @@ def _unchecked(
     if environment is not None:
         found += environment.unchecked
         found += _target_unchecked(environment, locks)
+        found += _requirements_unchecked(environment)
     return list(dict.fromkeys(found))
+
+
+def _requirements_unchecked(environment: Environment) -> Iterator[Unchecked]:
+    """Requirements of what a Python installer put there, of which nobody knows whether they are met."""
+    for distribution in environment.distributions:
+        if distribution.owner is not None or distribution.shadowed_by is not None:
+            continue
+        for text in distribution.requires:
+            if (why := _not_known(text, environment.target)) is not None:
+                yield Unchecked(f"a requirement of {distribution.name} {distribution.version}: {text[:_SHOWN]}", why)
+
+
+def _not_known(text: str, target: Target) -> str | None:
+    """Why it cannot be told whether a Requires-Dist applies; None where it can. Extras that nobody asked for do not."""
+    declared = requiresdist.read(text)
+    if declared is None:
+        return "it is no requirement as the standard has them"
+    try:
+        applies = markers.evaluate(declared[1], target.markers)
+    except MarkerError:
+        return "its marker cannot be read"
+    return None if applies is not None or not target.markers else "its marker asks for what the image does not tell"
 
 
 def _target_unchecked(environment: Environment, locks: Sequence[Lock]) -> Iterator[Unchecked]:

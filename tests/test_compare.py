@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from packaging.utils import NormalizedName
@@ -270,3 +271,33 @@ def test_facts_of_a_target_are_never_those_of_this_machine() -> None:
         "which wheels the interpreter of /opt/venv supports",
         "whether the Python of /opt/venv is one that the lock is for",
     ]
+
+
+DEEP = f"six; {'(' * 3000}os_name == 'posix'{')' * 3000}"
+
+
+@pytest.mark.parametrize(
+    ("requirement", "why"),
+    [
+        (DEEP, "it is no requirement as the standard has them"),
+        ("pytz (>dev)", "it is no requirement as the standard has them"),
+        ("six; platform_release > '5'", "its marker asks for what the image does not tell"),
+    ],
+)
+def test_requirements_of_which_nobody_knows_whether_they_are_met(requirement: str, why: str) -> None:
+    what = f"a requirement of idna 3.10: {requirement[:100]}"
+    found = compared(lock(locked("idna", "3.10")), environment(installed("idna", "3.10", requires=(requirement,))))
+    assert found.unchecked == (Unchecked(what, why),)
+
+
+@pytest.mark.parametrize(
+    "requirement", ["six; extra == 'a' and platform_release > '5'", "six; os_name == 'nt'", "six", "six[a]>=1"]
+)
+def test_requirements_of_which_that_is_known(requirement: str) -> None:
+    found = compared(lock(locked("idna", "3.10")), environment(installed("idna", "3.10", requires=(requirement,))))
+    assert found.unchecked == ()
+
+
+def test_what_the_operating_system_requires_is_its_own_matter() -> None:
+    owned = installed("idna", "3.10", requires=(DEEP,), owner="python3-idna")
+    assert compared(lock(locked("idna", "3.10")), environment(owned)).unchecked == ()

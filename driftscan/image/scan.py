@@ -198,7 +198,8 @@ def _read(stream: Stream, digest: str | None, size: int | None, reading: _Readin
             with ahead(inflated.counted(chunks(stream, seen, meter.limits))) as pieces:
                 index = read_layer(pieces, reading.wants, meter.limits)
         except DriftscanError as error:
-            error.where = f"{where}, {error.where}" if error.where else where
+            if error.where != meter.reference:
+                error.where = f"{where}, {error.where}" if error.where else where
             raise
         layer = _Layer(plain.value(), index, inflated.size)
     # What is not compressed is the blob itself.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from driftscan.inventory import interpreters
@@ -146,7 +146,8 @@ def _own_sites(finder: _Finder, prefix: str, stdlib: str) -> tuple[str, ...]:
 
 
 def _venv(finder: _Finder, path: str, prefixes: Iterable[Place]) -> Place:
-    settings = _settings(finder.rootfs.read(child(path, "pyvenv.cfg")) or b"")
+    data = finder.rootfs.read(child(path, "pyvenv.cfg"))
+    settings = _settings(data or b"")
     home = join("", settings.get("home", "")) if settings.get("home") else None
     version = settings.get("version") or settings.get("version_info")
     stated = (Claim(version, shown(child(path, "pyvenv.cfg"))),) if version else ()
@@ -155,7 +156,30 @@ def _venv(finder: _Finder, path: str, prefixes: Iterable[Place]) -> Place:
     if settings.get("include-system-site-packages", "").lower() == "true":
         stdlib = described.interpreter.stdlib
         inherited = next((place.own for place in prefixes if place.described.interpreter.stdlib == stdlib), ())
-    return Place(path=path, kind=EnvironmentKind.VENV, described=described, own=finder.sites(path), inherited=inherited)
+    return Place(
+        path=path,
+        kind=EnvironmentKind.VENV,
+        described=described,
+        own=finder.sites(path),
+        inherited=inherited,
+        unchecked=tuple(_venv_unchecked(finder.rootfs, path, data, is_known=bool(described.target.markers))),
+    )
+
+
+def _venv_unchecked(rootfs: RootFS, path: str, settings: bytes | None, *, is_known: bool) -> Iterator[Unchecked]:
+    """`is_known` is whether its interpreter was found, be it where its settings say."""
+    if settings is None:
+        cfg = child(path, "pyvenv.cfg")
+        yield Unchecked(shown(cfg), f"it {_unread(rootfs, cfg)}, so whether this is an environment is not known")
+    if not is_known:
+        return
+    links = [link for entry in _BINARIES if rootfs.lookup(link := child(path, f"bin/{entry}")) is not None]
+    if links and all(rootfs.get(link) is None for link in links):
+        yield Unchecked(shown(links[0]), "it is a link that leads nowhere, so whether Python starts there is not known")
+
+
+def _unread(rootfs: RootFS, path: str) -> str:
+    return "is too large to be read" if rootfs.get(path) is not None else "is a link that leads nowhere"
 
 
 def _settings(data: bytes) -> Mapping[str, str]:
@@ -237,7 +261,10 @@ def _pth_paths(rootfs: RootFS, sites: Iterable[str]) -> tuple[tuple[str, ...], t
         for entry in rootfs.children(site):
             if not entry.endswith(".pth") or entry.startswith("."):
                 continue
-            data = rootfs.read(child(site, entry))
+            node = rootfs.get(child(site, entry))
+            if node is None or node.entry.kind is not EntryKind.FILE:
+                continue  # Python passes over what it cannot open
+            data = node.entry.content
             lines = (data or b"").decode("utf-8", "replace").splitlines()
             if data is None or len(lines) > _MAX_PTH_LINES:
                 unchecked.append(Unchecked(shown(child(site, entry)), "it is too large to be read as a .pth file"))

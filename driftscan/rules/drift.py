@@ -10,8 +10,8 @@ from driftscan.compare import Comparison, CondaRow, Row, admits
 from driftscan.finding import Severity
 from driftscan.model.inventory import CondaPackage, Distribution
 from driftscan.model.lock import OriginKind, Package, PackageId
+from driftscan.requiresdist import Edge
 from driftscan.rules.requirements import (
-    Edge,
     Requirements,
     importable,
     overridden,

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import NamedTuple
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from driftscan import markers
+from driftscan import markers, requiresdist
 from driftscan.compare import Comparison, Row
 from driftscan.errors import MarkerError
 from driftscan.model.inventory import Distribution
 from driftscan.model.lock import OriginKind, Package
+from driftscan.requiresdist import Edge
 from driftscan.rules.rule import is_foreign
-
-
-class Edge(NamedTuple):
-    """One requirement that applies on the target. `text` is the line of METADATA without its marker."""
-
-    name: NormalizedName
-    specifier: SpecifierSet
-    extras: frozenset[str]
-    text: str
 
 
 class Demand(NamedTuple):
@@ -39,22 +29,6 @@ class Demand(NamedTuple):
     by: NormalizedName
     edge: Edge
     chain: tuple[str, ...]
-
-
-@lru_cache(maxsize=65536)
-def _parsed(text: str) -> tuple[Edge, str | None] | None:
-    """The requirement and its marker."""
-    try:
-        requirement = Requirement(text)
-    except (InvalidRequirement, RecursionError):
-        return None
-    edge = Edge(
-        canonicalize_name(requirement.name),
-        requirement.specifier,
-        frozenset(map(canonicalize_name, requirement.extras)),
-        text.split(";")[0].strip(),
-    )
-    return edge, str(requirement.marker) if requirement.marker is not None else None
 
 
 class Requirements:
@@ -144,7 +118,7 @@ def _edges(comparison: Comparison, distribution: Distribution, extras: frozenset
 
 def _applying(comparison: Comparison, distribution: Distribution, extras: frozenset[str]) -> Iterator[Edge]:
     for text in distribution.requires:
-        parsed = _parsed(text)
+        parsed = requiresdist.read(text)
         if parsed is None:
             continue
         edge, marker = parsed
@@ -162,7 +136,7 @@ def _locked_extras(comparison: Comparison, row: Row) -> frozenset[str]:
 
 def named(distribution: Distribution) -> frozenset[NormalizedName]:
     """Projects that METADATA requires, whatever the markers and extras."""
-    return frozenset(parsed[0].name for parsed in map(_parsed, distribution.requires) if parsed is not None)
+    return frozenset(parsed[0].name for parsed in map(requiresdist.read, distribution.requires) if parsed is not None)
 
 
 def locked_names(comparison: Comparison) -> frozenset[NormalizedName]:

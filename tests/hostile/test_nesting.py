@@ -10,7 +10,7 @@ from driftscan.graph.installed import _requirement as installed
 from driftscan.lock.pdm_requirements import read_requirement
 from driftscan.lock.pylock_edges import _requirement as locked
 from driftscan.lock.standard import read_standard
-from driftscan.rules.requirements import _parsed as required
+from driftscan.requiresdist import read as required
 
 DEPTH = 3000
 DEEP = f"six ; {'(' * DEPTH}os_name == 'nt'{')' * DEPTH}"

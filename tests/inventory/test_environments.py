@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import pytest
+
 from driftscan.model.inventory import EnvironmentKind
+from driftscan.model.lock import Unchecked
 from tests.builders.installed import distribution, elf_binary, interpreter, python_binary, venv
-from tests.builders.rootfs import Link, Removed
+from tests.builders.rootfs import Content, Link, Removed
 from tests.inventory.conftest import Take
 
 SITE = "opt/venv/lib/python3.11/site-packages"
@@ -231,3 +234,31 @@ def test_natives_belong_to_their_distribution(take_on: Take) -> None:
     assert native[0].elf.machine == 62
     assert native[0].layer is not None
     assert native[0].layer.index == 2
+
+
+UNREAD = "so whether this is an environment is not known"
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        (Link("pyvenv.cfg"), f"it is a link that leads nowhere, {UNREAD}"),
+        ("home = /usr/local/bin\n" + "#" * (1 << 20), f"it is too large to be read, {UNREAD}"),
+    ],
+)
+def test_settings_that_cannot_be_read(settings: Content, why: str, take_on: Take) -> None:
+    inventory = take_on({**distribution("six", "1"), "opt/venv/pyvenv.cfg": settings})
+    assert inventory.environments[0].unchecked == (Unchecked("/opt/venv/pyvenv.cfg", why),)
+
+
+def test_interpreters_that_link_to_each_other(take_on: Take) -> None:
+    links = {"opt/venv/bin/python": Link("python3"), "opt/venv/bin/python3": Link("python")}
+    inventory = take_on({**distribution("six", "1"), **links})
+    why = "it is a link that leads nowhere, so whether Python starts there is not known"
+    assert inventory.environments[0].unchecked == (Unchecked("/opt/venv/bin/python", why),)
+
+
+@pytest.mark.parametrize("content", [Link("a.pth"), Link("/nowhere"), Link("/usr")])
+def test_a_pth_that_python_cannot_open_adds_nothing(content: Content, take_on: Take) -> None:
+    inventory = take_on({f"{SITE}/a.pth": content})
+    assert inventory.environments[0].unchecked == ()
