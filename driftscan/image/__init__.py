@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -49,6 +50,8 @@ SOURCES: Mapping[str, Opener] = _Sources(
         "inventory": "inventory.open_inventory",
     }
 )
+_FILE = re.compile(r"\.(?:tar(?:\.\w+)?|tgz|zip|json|txt|in|toml|lock|ya?ml)$")
+"""What somebody means a file by, though an image could be called so too: then it needs its scheme."""
 _ON_LINE = frozenset({"registry"})
 
 
@@ -65,10 +68,21 @@ def open_image(reference: str, *, platform: str | None = None, limits: Limits, o
         from driftscan.image.recognise import recognise
 
         return _open(recognise(Path(rest), limits), rest, platform, limits, offline=offline)
-    if rest.startswith(("/", "./", "../", "~")):
-        raise NotFoundError("there is no such file or folder", where=rest)
+    if rest.startswith(("/", "./", "../", "~")) or _FILE.search(rest):
+        raise NotFoundError("there is no such file or folder", where=rest, hint=_alike(Path(rest)))
     parse_image_name(rest)
     return _search(rest, platform, limits, offline=offline)
+
+
+def _alike(path: Path) -> str | None:
+    """A hint at what is in the folder and nearly called like it."""
+    from difflib import get_close_matches
+
+    try:
+        found = get_close_matches(path.name, sorted(each.name for each in path.parent.iterdir()), n=1)
+    except OSError:
+        return None
+    return f"did you mean {path.parent / found[0]}?" if found else None
 
 
 def _open(scheme: str, rest: str, platform: str | None, limits: Limits, *, offline: bool) -> Image:

@@ -139,6 +139,9 @@ def read_blob(store: BlobStore, descriptor: Descriptor, what: str, where: str, l
 
 
 def verify(data: bytes, descriptor: Descriptor, what: str, where: str) -> None:
+    if len(data) > descriptor.size:
+        # No more of it was read.
+        raise ImageError(f"{what} is longer than the {descriptor.size} bytes of its descriptor", where=where)
     if len(data) != descriptor.size:
         raise ImageError(f"{what} has {len(data)} bytes, its descriptor says {descriptor.size}", where=where)
     actual = f"sha256:{hashlib.sha256(data).hexdigest()}"

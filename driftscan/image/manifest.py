@@ -53,23 +53,25 @@ def check_digest(digest: str, what: str) -> str:
     return digest
 
 
-def read_manifest(data: bytes, limits: Limits, media_type: str | None = None) -> Manifest | tuple[Descriptor, ...]:
-    """A manifest, or the entries of an index.
+def read_manifest(
+    data: bytes, limits: Limits, media_type: str | None = None, *, what: str = "the manifest"
+) -> Manifest | tuple[Descriptor, ...]:
+    """A manifest, or the entries of an index; `what` errors call it.
 
     `media_type` is what the document was served as; where it and the document's own disagree, or the document could
     be read as both kinds, it is an ImageError: different readers would see different images.
     """
-    document = load_object(data, "the manifest", limits)
+    document = load_object(data, what, limits)
     if "manifests" in document and ("layers" in document or "config" in document):
-        raise ImageError("the manifest is an index and an image at once")
-    own = text(document, "mediaType", "the manifest", "")
+        raise ImageError(f"{what} is an index and an image at once")
+    own = text(document, "mediaType", what, "")
     if media_type in INDEX_TYPES + MANIFEST_TYPES and own and own != media_type:
-        raise ImageError(f"the manifest says it is {own}, and was served as {media_type}")
+        raise ImageError(f"{what} says it is {own}, and was served as {media_type}")
     is_index = "manifests" in document
     if (own or media_type) in (MANIFEST_TYPES if is_index else INDEX_TYPES):
-        raise ImageError("the manifest's media type does not fit its content")
+        raise ImageError(f"{what}'s media type does not fit its content")
     if document.get("schemaVersion") != 2:
-        raise ImageError("the manifest is not of schema version 2", hint="push the image again with a current builder")
+        raise ImageError(f"{what} is not of schema version 2", hint="push the image again with a current builder")
     if is_index:
         return tuple(_descriptor(item, "an entry of the index") for item in objects(document, "manifests", "the index"))
     layers = objects(document, "layers", "the manifest")

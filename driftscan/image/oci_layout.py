@@ -45,7 +45,7 @@ def open_archive(rest: str, platform: str | None, limits: Limits) -> Image:
 def _open(
     store: _Folder | _Archive, index: bytes, name: str | None, platform: str | None, origin: Origin, limits: Limits
 ) -> Image:
-    entries = read_manifest(index, limits)
+    entries = read_manifest(index, limits, what=INDEX)
     if isinstance(entries, Manifest):
         raise ImageError("its index.json is an image manifest, not an index", where=origin.where)
     return open_stored(store, select_named(entries, name, origin.where), platform, origin, limits)

@@ -9,6 +9,7 @@ from driftscan.image.archive import index_members
 from driftscan.image.decompress import is_compressed
 from driftscan.image.limits import Limits
 
+_TEXT_HINT = "locks stand before the image: driftscan compare LOCK... IMAGE"
 _ROOT_FOLDERS = ("etc", "usr", "bin", "lib", "opt", "var")
 
 
@@ -23,6 +24,8 @@ def recognise(path: Path, limits: Limits) -> str:
 def _recognise_file(path: Path, limits: Limits) -> str:
     with path.open("rb") as file:
         head = file.read(512)
+    if not head:
+        raise UsageError("it is empty", where=str(path))
     if head.lstrip().startswith(b"{"):
         return "inventory" if b'"driftscan.inventory/' in head else "sbom"
     if is_compressed(head):
@@ -30,6 +33,8 @@ def _recognise_file(path: Path, limits: Limits) -> str:
     try:
         members = index_members(path, limits)
     except DriftscanError as error:
+        if _is_text(head):
+            raise UsageError("it is text, and no image", where=str(path), hint=_TEXT_HINT) from error
         raise UsageError(
             f"the file is no image archive that can be read ({error.message})",
             where=str(path),
@@ -42,6 +47,11 @@ def _recognise_file(path: Path, limits: Limits) -> str:
         return "oci-archive"
     hint = "an archive of an image has manifest.json or index.json; a root filesystem is unpacked first, for dir:"
     raise UsageError("the archive holds no image", where=str(path), hint=hint)
+
+
+def _is_text(head: bytes) -> bool:
+    # What is cut off in the middle of a character is text all the same.
+    return b"\0" not in head and "\ufffd" not in head.decode("utf-8", "replace")[:-3]
 
 
 def _recognise_folder(path: Path) -> str:

@@ -143,10 +143,14 @@ def test_a_blob_that_is_missing(stored: object, position: int) -> None:
 
 
 def test_documents_that_lie_about_their_size(stored: object) -> None:
-    for size in (len(IMAGE.manifest) - 1, len(IMAGE.manifest) + 1):
+    length = len(IMAGE.manifest)
+    for size, wrong in (
+        (length - 1, f"the manifest is longer than the {length - 1} bytes of its descriptor"),
+        (length + 1, f"the manifest has {length} bytes, its descriptor says {length + 1}"),
+    ):
         document = index({**entry(IMAGE), "size": size})
         reference, place = put(stored, layout_files(document, *IMAGE.blobs))
-        assert "its descriptor says" in str(refused(reference))
+        assert refused(reference).message == wrong
     large = index({**entry(IMAGE), "size": 5 << 20})
     reference, place = put(stored, layout_files(large, *IMAGE.blobs))
     assert refused(reference).message
@@ -161,7 +165,7 @@ def test_an_index_that_is_none(stored: object) -> None:
     reference, place = put(stored, {**layout(IMAGE), "index.json": index()})
     assert str(refused(reference)) == f"{place}: its index lists no image"
     reference, place = put(stored, {**layout(IMAGE), "index.json": b"{"})
-    assert refused(reference).message.startswith("the manifest is not valid JSON")
+    assert refused(reference).message.startswith("index.json is not valid JSON")
 
 
 def test_what_is_no_layout(tmp_path: Path) -> None:

@@ -71,7 +71,8 @@ def test_other_files_and_folders_are_refused(tmp_path: Path) -> None:
     file, folder = refused(str(tmp_path / "notes.txt")), refused(str(tmp_path / "shop"))
 
     assert isinstance(file, UsageError)
-    assert str(file).startswith(f"{tmp_path}/notes.txt: the file is no image archive that can be read")
+    assert str(file) == f"{tmp_path}/notes.txt: it is text, and no image"
+    assert file.hint == "locks stand before the image: driftscan compare LOCK... IMAGE"
     assert folder.message == "the folder is no OCI layout, no Python environment and no root filesystem"
     assert (
         folder.hint
@@ -79,8 +80,22 @@ def test_other_files_and_folders_are_refused(tmp_path: Path) -> None:
     )
 
 
-def test_a_path_that_is_not_there_is_no_image_name() -> None:
+def test_an_empty_file_and_one_that_is_cut_off(tmp_path: Path) -> None:
+    (tmp_path / "empty.tar").write_bytes(b"")
+    (tmp_path / "cut.tar").write_bytes(b"\0\1\2")
+    assert str(refused(str(tmp_path / "empty.tar"))) == f"{tmp_path}/empty.tar: it is empty"
+    assert str(refused(str(tmp_path / "cut.tar"))) == (
+        f"{tmp_path}/cut.tar: the file is no image archive that can be read (the archive is cut off at byte 3)"
+    )
+
+
+def test_a_path_that_is_not_there_is_no_image_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(refused("./nowhere")) == "./nowhere: there is no such file or folder"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shop.tar").write_bytes(b"")
+    for name, hint in (("shpo.tar", "did you mean shop.tar?"), ("a/shop.tar", None), ("other.json", None)):
+        error = refused(name)
+        assert (str(error), error.hint) == (f"{name}: there is no such file or folder", hint)
 
 
 def test_each_source_that_was_asked_is_listed(tmp_path: Path) -> None:
