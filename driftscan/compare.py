@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -119,7 +120,14 @@ class Comparison:
     @property
     def matching(self) -> int:
         """Locked projects that are installed in a locked version, once."""
-        return sum(row.matches and any(not self.is_own(package) for package in row.locked) for row in self.all_rows)
+        return self.matching_without(frozenset())
+
+    def matching_without(self, wrong: AbstractSet[str]) -> int:
+        """The same without projects of which something else is wrong than the version."""
+        return sum(
+            row.name not in wrong and row.matches and any(not self.is_own(package) for package in row.locked)
+            for row in self.all_rows
+        )
 
 
 def compare(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
+import driftscan
 from driftscan.api import scanning
 from driftscan.api.request import resolved
 from driftscan.api.scanning import default_environment
@@ -212,3 +213,12 @@ def test_of_many_environments_the_fullest_are_named() -> None:
     assert caught.value.hint == (
         "choose one with --environment: /opt/venv, /opt/0, /opt/1, /opt/2, /opt/3, /opt/4, and 4 more"
     )
+
+
+def test_a_package_whose_files_differ_does_not_match() -> None:
+    """It has the locked version, but it is not what is locked."""
+    folder = Path(__file__).parent.parent / "samples/data-science"
+    report = driftscan.compare([folder / "requirements.txt"], folder / "image.tar")
+    assert (report.locked, report.matching) == (5, 2)
+    ignoring = driftscan.compare([folder / "requirements.txt"], folder / "image.tar", ignore=["IN"])
+    assert ignoring.matching == 4

@@ -130,14 +130,15 @@ def compare(
     if proving is not None:
         comparison = _proved(comparison, proving, cache=cache)
     comparison = linting.with_image_locks(comparison)
+    findings = rules.run(comparison, select=select or None, ignore=ignore, family="" if select else COMPARED)
     return Report(
         locks=tuple(map(lock_input, parsed)),
         target=described(image),
         environment=found,
         locked=comparison.locked,
         installed=comparison.installed,
-        matching=comparison.matching,
-        findings=rules.run(comparison, select=select or None, ignore=ignore, family="" if select else COMPARED),
+        matching=comparison.matching_without(rules.wrong(findings)),
+        findings=findings,
         unchecked=comparison.unchecked,
         practices=linting.scorecard(comparison, ignore),
         packages=tuple(selection.packages.values()),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
 from driftscan.compare import Comparison
-from driftscan.finding import Finding
+from driftscan.finding import Finding, Severity
 from driftscan.rules import (
     drift,
     integrity,
@@ -21,6 +21,8 @@ from driftscan.rules import (
 )
 from driftscan.rules.rule import Rule
 
+_INSTALLED = ("DR", "NW", "IN")
+"""Families of rules about what is installed."""
 _BY_CODE = attrgetter("code")
 
 RULES: tuple[Rule, ...] = (
@@ -57,6 +59,15 @@ def run(
         for finding in rule.findings(comparison)
     ]
     return tuple(sorted(found, key=order))
+
+
+def wrong(findings: Iterable[Finding]) -> frozenset[str]:
+    """Projects that are not installed as they are locked, whatever their versions say."""
+    return frozenset(
+        finding.package
+        for finding in findings
+        if finding.package is not None and finding.severity is Severity.ERROR and finding.rule.startswith(_INSTALLED)
+    )
 
 
 def asked(select: Sequence[str] | None, ignore: Sequence[str]) -> tuple[str, ...]:
