@@ -395,14 +395,17 @@ def _nothing(_: str) -> None:
 def _other(found: FoundLock, lock: Lock, comparison: Comparison) -> OtherLock:
     if found.content is None:
         return OtherLock(
-            path=found.path, compared=lock.path, unread="it is too large to be read, or of an unknown name"
+            path=found.path,
+            compared=lock.path,
+            layer=found.layer,
+            unread="it is too large to be read, or of an unknown name",
         )
     try:
         theirs = lock_formats.parse(Document(found.path, found.content, _nothing))
         graph = DependencyGraph.build([theirs])
         locked = graph.select(comparison.target, EVERYTHING).packages
     except DriftscanError as error:
-        return OtherLock(path=found.path, compared=lock.path, unread=error.message)
+        return OtherLock(path=found.path, compared=lock.path, layer=found.layer, unread=error.message)
     in_image = _versions((package.id.name, package.id.version) for package in locked.values())
     in_lock = _versions((each.id.name, each.id.version) for each in comparison.selection.packages.values())
     installed = {str(row.name): {each.version for each in row.installed} for row in comparison.rows}
@@ -411,6 +414,7 @@ def _other(found: FoundLock, lock: Lock, comparison: Comparison) -> OtherLock:
     return OtherLock(
         path=found.path,
         compared=lock.path,
+        layer=found.layer,
         differences=tuple(_change(name, in_lock.get(name), in_image.get(name)) for name in changed),
         follows=follows,
     )

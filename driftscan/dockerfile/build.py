@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from driftscan.dockerfile.model import Dockerfile
-from driftscan.model.image import UsedImage
+from driftscan.model.image import LayerId, UsedImage
 
 
 class LockFacts(NamedTuple):
@@ -35,11 +35,12 @@ class OtherLock:
     """A lock that the image holds under the name of the one it is compared with, and that is another one.
 
     `differences` says in words which packages they lock differently; `follows` counts those of them that are installed
-    as this lock has them. None: it could not be read, for the reason in `unread`.
+    as this lock has them. None: it could not be read, for the reason in `unread`. `layer` is the one that wrote it.
     """
 
     path: str
     compared: str
+    layer: LayerId | None = None
     differences: tuple[str, ...] | None = None
     follows: int = 0
     unread: str | None = None

@@ -230,20 +230,20 @@ def _same(comparison: Comparison) -> Iterator[Statement]:
 
 
 def _other(other: OtherLock) -> Statement:
-    text = f"{other.path} in the image is not {other.compared}"
+    text = f"{other.path} in the image is another lock than {other.compared}"
     if other.unread is not None:
         text += f", and cannot be read: {other.unread}"
     elif not other.differences:
         text += ", though both lock the same for this image"
     else:
-        count = len(other.differences)
-        text += f": {some(other.differences)}" + f"; of {'this' if count == 1 else f'these {count}'}, "
-        text += f"{other.follows} installed as the image's has {'it' if count == 1 else 'them'}"
+        are = "is" if other.follows == 1 else "are"
+        text += f": {some(other.differences)}; {other.follows} of {len(other.differences)} {are} installed as in there"
     return Statement(
         rule="IM543",
         outcome=Outcome.FAIL,
         grade=Grade.LAYER,
         text=text,
         path=other.path,
+        layer=other.layer,
         hint="build the image again from the lock, or compare with the lock that it was built from",
     )

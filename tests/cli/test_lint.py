@@ -120,8 +120,8 @@ def test_a_dockerfile_and_an_image_settle_each_other(folder: Path, capsys: pytes
     assert (found["rule"], found["message"]) == (
         "IM543",
         (
-            "/requirements.txt in the image is not requirements.txt: idna 3.9 is 3.10 in the image's; "
-            "of this, 1 installed as the image's has it"
+            "/requirements.txt in the image is another lock than requirements.txt: idna 3.9 is 3.10 in the image's; "
+            "1 of 1 is installed as in there"
         ),
     )
 

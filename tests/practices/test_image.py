@@ -145,19 +145,19 @@ def test_evidence_of_the_history_is_a_claim() -> None:
     [
         (
             OtherLock(path="/a/uv.lock", compared="uv.lock", differences=("a 1 is 2",), follows=1),
-            "/a/uv.lock in the image is not uv.lock: a 1 is 2; of this, 1 installed as the image's has it",
+            "/a/uv.lock in the image is another lock than uv.lock: a 1 is 2; 1 of 1 is installed as in there",
         ),
         (
             OtherLock(path="/a/uv.lock", compared="uv.lock", differences=("a", "b"), follows=0),
-            "/a/uv.lock in the image is not uv.lock: a, b; of these 2, 0 installed as the image's has them",
+            "/a/uv.lock in the image is another lock than uv.lock: a, b; 0 of 2 are installed as in there",
         ),
         (
             OtherLock(path="/a/uv.lock", compared="uv.lock", differences=()),
-            "/a/uv.lock in the image is not uv.lock, though both lock the same for this image",
+            "/a/uv.lock in the image is another lock than uv.lock, though both lock the same for this image",
         ),
         (
             OtherLock(path="/a/uv.lock", compared="uv.lock", unread="it is broken"),
-            "/a/uv.lock in the image is not uv.lock, and cannot be read: it is broken",
+            "/a/uv.lock in the image is another lock than uv.lock, and cannot be read: it is broken",
         ),
     ],
 )
