@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -337,11 +338,14 @@ def with_image_locks(comparison: Comparison) -> Comparison:
     its history installs from.
     """
     traces = comparison.inventory.traces if comparison.inventory is not None else None
-    if traces is not None and comparison.build.context is None:
-        context = MappingProxyType(dict(_held_locks(comparison, traces.locks)))
-        comparison = replace(comparison, build=replace(comparison.build, context=context))
-    if traces is None or not comparison.locks:
+    if traces is None:
         return comparison
+    installed = MappingProxyType(dict(_held_locks(comparison, traces.locks)))
+    if comparison.build.context is None:
+        comparison = replace(comparison, build=replace(comparison.build, context=installed))
+    if not comparison.locks:
+        return comparison
+    paths = {facts.path for facts in installed.values()}
     same: list[str] = []
     other: list[OtherLock] = []
     for lock in comparison.locks:
@@ -349,18 +353,18 @@ def with_image_locks(comparison: Comparison) -> Comparison:
         held = [found for found in traces.locks if found.path.rpartition("/")[2] == name]
         equal = [found.path for found in held if found.sha256 == lock.sha256]
         same += equal
-        if not equal and (meant := _meant(comparison, held)):
+        if not equal and (meant := _meant(comparison, held, paths)):
             other.append(_other(meant[0], lock, comparison))
     return replace(comparison, build=replace(comparison.build, same_locks=tuple(same), other_locks=tuple(other)))
 
 
-def _meant(comparison: Comparison, held: Sequence[FoundLock]) -> list[FoundLock]:
+def _meant(comparison: Comparison, held: Sequence[FoundLock], installed: AbstractSet[str]) -> list[FoundLock]:
     """Of files called like a lock those that the image may have been installed from: what lies where it runs, or what
-    an instruction of its history installs from; and any that is called as only one tool calls its locks.
+    an instruction of its history installs from (`installed`, by their paths in the image); and any that is called as
+    only one tool calls its locks.
     """
     inventory = comparison.inventory
     folder = inventory.config.working_dir.rstrip("/") if inventory is not None else ""
-    installed = {facts.path for facts in (comparison.build.context or {}).values()}
     here = [found for found in held if found.path.rpartition("/")[0] == folder or found.path in installed]
     return here or [found for found in held if found.path.rpartition("/")[2] in MANAGED]
 

@@ -245,3 +245,27 @@ def test_mistakes(folder: Path, arguments: list[str], said: str, capsys: pytest.
     (folder / "bad.Dockerfile").write_text("FROM a\nRNU x\n")
     assert run(arguments) == 2
     assert capsys.readouterr() == ("", f"driftscan: error: {said}")
+
+
+def test_the_lock_that_the_image_was_installed_from_in_a_folder_of_its_own(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a Dockerfile or without: the history says which file in the image was installed from."""
+    (folder / "Dockerfile").write_text(
+        f"FROM python:3.12@sha256:{DIGEST}\nCOPY requirements.txt /app/\n"
+        "RUN pip install --require-hashes -r /app/requirements.txt\n"
+    )
+    (folder / "requirements.txt").write_text(LOCK.replace("3.10", "3.9"))
+    image(
+        folder / "image.tar",
+        "COPY requirements.txt /app/:\n- /app/requirements.txt: |\n    " + LOCK + "RUN pip install --require-hashes -r "
+        "/app/requirements.txt:\n- idna 3.10\n",
+    )
+    for named in (["Dockerfile", "image.tar"], ["image.tar"]):
+        run(["lint", *named, "--lock", "requirements.txt", "--select", "IM543", "--format", "json"])
+        (found,) = json.loads(capsys.readouterr().out)["findings"]
+        assert found["message"] == (
+            "/app/requirements.txt in the image is another lock than requirements.txt: "
+            "idna 3.9 is 3.10 in the image's; 1 of 1 is installed as in there"
+        )
+        assert found["layer"]["created_by"] == "COPY requirements.txt /app/"
