@@ -175,8 +175,8 @@ def _layers(comparison: Comparison, *, is_text: bool) -> Iterator[Statement]:
             rule="IM524",
             outcome=Outcome.FAIL,
             grade=Grade.LAYER,
-            text=f"{mebibytes(gone.size)} of it ({files(gone.files)}) is deleted or replaced later, and still ships"
-            f" (such as {gone.example})",
+            text=f"{mebibytes(gone.size)} of this layer ({files(gone.files)}) are deleted or replaced later, "
+            f"and still ship (such as {gone.example})",
             hint="delete in the instruction that creates, or build in a stage of its own and copy the result",
             layer=gone.layer,
             path=gone.example,

@@ -76,7 +76,7 @@ def test_bytes_that_ship_in_vain() -> None:
     removed = (Removed(layer(1, ADD), 9, 9 << 20, "/a"), Removed(layer(2, "RUN x"), 1, 2 << 20, "/big"))
     comparison = image_comparison(ADD, "RUN x", traces=Traces(removed=removed))
     assert failed(comparison, "IM524") == [
-        (2, "2.0 MiB of it (1 file) is deleted or replaced later, and still ships (such as /big)")
+        (2, "2.0 MiB of this layer (1 file) are deleted or replaced later, and still ship (such as /big)")
     ]
 
 
