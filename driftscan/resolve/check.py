@@ -61,9 +61,13 @@ def by_itself(inputs: Inputs, lock: Lock, digest: str, targets: Sequence[Target]
     """The inputs against the pins, without asking anybody. `digest` is that of the inputs which the lock records.
 
     It is open where the lock was made from other inputs, or does not say from which, and its pins satisfy them all the
-    same: what an extra or a wider range would bring in, only an index tells.
+    same: what an extra or a wider range would bring in, only an index tells. So it does whether anything asks for a pin
+    where the inputs ask for extras: a lock names no extras, and records who requires whom for what it was made from.
     """
-    differences = list(dict.fromkeys((*_unlocked(lock), *_unsatisfied(inputs, lock, targets), *_unasked(inputs, lock))))
+    differences = [*_unlocked(lock), *_unsatisfied(inputs, lock, targets)]
+    if digest == inputs.digest or not any(wanted.extras for wanted in inputs.requirements):
+        differences += _unasked(inputs, lock)
+    differences = list(dict.fromkeys(differences))
     if differences:
         return Step("inputs", State.STALE, tuple(differences))
     count = len(inputs.requirements)

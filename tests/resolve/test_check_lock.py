@@ -118,6 +118,23 @@ def test_an_extra_is_only_known_to_the_index(locked: Path, lock: Lock) -> None:
     assert (code, out.splitlines()[2]) == (1, "resolve  + tool 1.0")
 
 
+def test_what_an_extra_brings_in_is_left_to_the_resolution(locked: Path, lock: Lock) -> None:
+    """Who requires whom is recorded for what the lock was made from, and that asked for no extra."""
+    write(locked, "flask\nsix\ntool\n")
+    assert lock("requirements.in", *PLACE)[0] == 0
+    write(locked, "flask[more]\nsix\n")
+    satisfied = "inputs   satisfied: 2 requirements of requirements.in; the lock was made from others\n"
+    audited = SOUND.replace("3 pins", "4 pins")
+    assert check(lock, locked) == (
+        0,
+        f"requirements.txt is up to date\n{satisfied}resolve  the same pins\n{audited}\n",
+    )
+    assert check(lock, locked, "--offline")[0] == 3
+    write(locked, "flask[more]\n")
+    code, out = check(lock, locked)
+    assert (code, out.splitlines()[2]) == (1, "resolve  - six 1.16")
+
+
 def change(index: PackageIndex, name: str, edit: Callable[[bytes], bytes]) -> None:
     page = index.content[f"/simple/{name}/"]
     assert isinstance(page, Served)
