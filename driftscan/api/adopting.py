@@ -44,6 +44,7 @@ _ATTEMPTS = 4
 _NO_MATCH = 4
 """The distance of a wheel that the interpreter does not accept."""
 _DRIFT = ("DR", "NW301", "NW302", "IN404")
+_CHANGED = ("IN401", "IN402")
 
 
 class Options(NamedTuple):
@@ -62,11 +63,16 @@ class Options(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adopted:
-    """The lock's text, how many entries it has, what it does not hold, and what else is to be said of it."""
+    """The lock's text, how many entries it has, what it does not hold, and what else is to be said of it.
+
+    `changed` says in sentences what of the image the lock does not bring back although it holds the package: files that
+    were changed or removed after they were installed.
+    """
 
     text: str
     packages: int
     left_out: tuple[LeftOut, ...] = ()
+    changed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     unchecked: tuple[Unchecked, ...] = ()
 
@@ -122,11 +128,11 @@ def adopt(
             cache=options.cache,
         )
         result = widened(source, to)
-    _verify(result.text, to, inventory, environment, packages)
     return Adopted(
         text=result.text,
         packages=result.packages,
         left_out=left_out,
+        changed=_verified(result.text, to, inventory, environment, packages),
         notes=(*matcher.notes(), *result.notes),
         unchecked=result.unchecked,
     )
@@ -142,16 +148,27 @@ def _addressed(packages: Sequence[Package], to: str, options: Options) -> list[P
     ]
 
 
-def _verify(text: str, to: str, inventory: Inventory, environment: Environment, packages: Sequence[Package]) -> None:
-    """The image is compared with the lock that was made of it: nothing may differ that the lock holds."""
+def _verified(
+    text: str, to: str, inventory: Inventory, environment: Environment, packages: Sequence[Package]
+) -> tuple[str, ...]:
+    """What the image has otherwise than the lock that was made of it brings it back: changed and removed files.
+
+    Raises LockError where they differ in anything else that the lock holds.
+    """
     written = parse(Document("pylock.toml" if to == "pylock" else "requirements.txt", text.encode()), to)
     graph = DependencyGraph.build([written])
     selection = graph.select(environment.target, Request())
     names = {package.id.name for package in packages}
     comparison = compare(graph, selection, [written], inventory, environment, Request())
-    for finding in run(comparison, select=_DRIFT):
-        if finding.severity is Severity.ERROR and finding.package in names and finding.rule not in ("DR206", "DR207"):
+    found = [
+        finding
+        for finding in run(comparison, select=(*_DRIFT, *_CHANGED))
+        if finding.severity is Severity.ERROR and finding.package in names
+    ]
+    for finding in found:
+        if finding.rule not in (*_CHANGED, "DR206", "DR207"):
             raise LockError(f"the lock that was made does not say what is installed: {finding.message}")
+    return tuple(finding.message for finding in found if finding.rule in _CHANGED)
 
 
 class _Matcher:
@@ -213,8 +230,6 @@ class _Matcher:
         for _, file in likely[:_ATTEMPTS]:
             proof = judged(found, contents, self._listed(file), file.hashes[0], self._touched)
             if proof.grade is not Grade.DIFFERENT or not proof.differences:
-                if any(each.path in self._touched for each in contents.files):
-                    self._notes.append(f"{found.name} {found.version} was changed after it was installed")
                 return file
             refused = refused or f"{proof.differences[0].path} is not as in {file.filename}"
         return refused

@@ -42,8 +42,8 @@ def adopt(context: click.Context, target: str, **options: Unpack[_Options]) -> N
 
     Each distribution is looked up on the package index: the release of its version, the wheel that fits the installed
     build, and in that wheel the list of files, which has to be that of the installed ones. Repositories and archives
-    are locked as the installer wrote them down. What cannot be brought back is told with the reason, and the exit code
-    is 3.
+    are locked as the installer wrote them down. What cannot be brought back, such as files that were changed after they
+    were installed, is told with the reason, and the exit code is 3.
 
     With --universal what the image holds is pinned on all platforms, and what other platforms need beside it is
     resolved with uv. On the image's own platform that lock installs the same.
@@ -76,6 +76,8 @@ def adopt(context: click.Context, target: str, **options: Unpack[_Options]) -> N
         output.save(adopted.text, path)
     for left_out in adopted.left_out:
         output.note(f"left out: {left_out.name} {left_out.version}: {left_out.why}")
+    for message in adopted.changed:
+        output.note(f"not brought back: {message}")
     for item in adopted.unchecked:
         warn(f"not verified: {item.what}: {item.why}")
     if not options["quiet"]:
@@ -84,4 +86,4 @@ def adopt(context: click.Context, target: str, **options: Unpack[_Options]) -> N
         if path != STDOUT:
             count = adopted.packages
             output.note(f"{count} {'entry' if count == 1 else 'entries'} written to {path}")
-    context.exit(INCOMPLETE if adopted.left_out or adopted.unchecked else CLEAN)
+    context.exit(INCOMPLETE if adopted.left_out or adopted.changed or adopted.unchecked else CLEAN)

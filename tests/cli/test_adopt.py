@@ -81,6 +81,21 @@ def test_requirements(environment: Path, index: PackageIndex, capsys: pytest.Cap
     assert run(["compare", "requirements.txt", "env:venv"]) == 0
 
 
+def test_files_that_were_changed_or_removed(environment: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The lock holds their packages, and brings back other files than those of the image."""
+    changed, removed = site(environment) / "shop.py", site(environment) / "tool.py"
+    changed.write_text("x = 2\n")
+    removed.unlink()
+    assert run(["adopt", "env:venv", "-o", "requirements.txt", "-q"]) == 3
+    assert capsys.readouterr().err == (
+        f"not brought back: a file of shop 1.0 differs from its RECORD: {changed}\n"
+        f"not brought back: a file of tool 2.0 is gone from the image: {removed}\n"
+    )
+    text = Path("requirements.txt").read_text()
+    assert ("shop==1.0" in text, "tool==2.0" in text) == (True, True)
+    assert run(["compare", "requirements.txt", "env:venv"]) == 1
+
+
 def test_it_brings_back_the_same(environment: Path, index: PackageIndex, tmp_path: Path) -> None:
     assert run(["adopt", "env:venv", "-o", "requirements.txt", "--index-url", index.simple]) == 0
     uv(tmp_path, "venv", "fresh", *ANY_PYTHON)
