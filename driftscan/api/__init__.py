@@ -293,6 +293,7 @@ def adopt(
     index_urls: Sequence[str] = (),
     hashes: str = "all",
     universal: bool = False,
+    output: Path | None = None,
     progress: Progress | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> Adopted:
@@ -301,15 +302,25 @@ def adopt(
     `hashes` says of which files of each release: `all`, or `exact` for the installed one alone. With `universal` it is
     for all platforms and the image's Python or newer: what the image holds is pinned everywhere, and what other
     platforms need beside it is resolved with uv; else it is for the image's own platform. Package indexes are
-    asked: `index_urls`, or those of this machine's settings; `warn` is told of those that are not secured. The rest is
-    as for `compare`. Raises DriftscanError where something cannot be read or asked.
+    asked: `index_urls`, or those of this machine's settings; `warn` is told of those that are not secured. `output` is
+    where the lock is going to be written, for the command in it that makes it again. The rest is as for `compare`.
+    Raises DriftscanError where something cannot be read or asked.
     """
     from driftscan.api import adopting
 
     with open_target(fspath(target), platform=platform) as image:
         inventory = take_inventory(image, environment=environment, progress=progress, cache=cache, with_contents=True)
         found = default_environment(inventory, image.reference)
-    options = adopting.Options(index_urls=tuple(index_urls), hashes=hashes, universal=universal, cache=cache, warn=warn)
+    options = adopting.Options(
+        index_urls=tuple(index_urls),
+        hashes=hashes,
+        universal=universal,
+        output=fspath(output) if output is not None else None,
+        environment=environment,
+        platform=platform,
+        cache=cache,
+        warn=warn,
+    )
     digest = (image.digest or "").partition(":")[2]
     return adopting.adopt(
         inventory, found, asked=fspath(target), reference=image.reference, digest=digest, to=to, options=options

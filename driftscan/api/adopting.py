@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
+from posixpath import basename
 from typing import NamedTuple
 
 from packaging.version import InvalidVersion, Version
@@ -15,6 +17,7 @@ from driftscan.api import conversion
 from driftscan.api.checking import Place
 from driftscan.api.universal import Source, widened
 from driftscan.compare import compare
+from driftscan.convert.content import Made
 from driftscan.errors import ImageError, LockError, PackageIndexError, UsageError
 from driftscan.finding import Severity
 from driftscan.graph import DependencyGraph
@@ -28,13 +31,15 @@ from driftscan.index.settings import configured_indexes
 from driftscan.index.transport import CONNECTIONS, Web
 from driftscan.index.wheelcache import WheelCache
 from driftscan.index.wheels import fetched_files, listed_files
-from driftscan.lock import parse
+from driftscan.lock import FORMATS, parse
 from driftscan.lock.document import Document
 from driftscan.model.inventory import Distribution, Environment, Inventory
 from driftscan.model.lock import STRONG, Artifact, Hash, Origin, OriginKind, Package, PackageId, Request, Unchecked
 from driftscan.model.proof import Contents, Grade, WheelFiles
+from driftscan.model.target import Target
 from driftscan.proving import distance, judged, touched_paths
 from driftscan.report.words import describe
+from driftscan.resolve.places import place
 from driftscan.rules import run
 from driftscan.store import default_folder
 
@@ -50,13 +55,17 @@ _CHANGED = ("IN401", "IN402")
 class Options(NamedTuple):
     """`index_urls` are asked instead of those that this machine is set up to use; `hashes` is one of `HASHES`.
 
-    With `universal` the lock is for all platforms, else for the image's own. `warn` is told of indexes that are not
-    secured.
+    With `universal` the lock is for all platforms, else for the image's own. `output` is the file that it is going to
+    be written to, if that is known, `environment` and `platform` are how a part of the image was named: the lock says
+    by which command it is made again. `warn` is told of indexes that are not secured.
     """
 
     index_urls: tuple[str, ...] = ()
     hashes: str = "all"
     universal: bool = False
+    output: str | None = None
+    environment: str | None = None
+    platform: str | None = None
     cache: bool = True
     warn: Callable[[str], None] | None = None
 
@@ -113,7 +122,9 @@ def adopt(
     form = "requirements" if options.universal else to
     made = lock(environment, _addressed(packages, form, options), reference=reference, digest=digest)
     judged = Place(target=environment.target, words=", ".join(describe(environment)))
-    result = conversion.convert(made, form, judged=judged, tool="adopt", request=Request())
+    command = _command(asked, to, options)
+    told = Made(command, tuple(_facts(environment.target, digest, options)), "adopt")
+    result = conversion.convert(made, form, judged=judged, made=told, request=Request())
     if options.universal:
         source = Source(
             lock=made,
@@ -122,7 +133,7 @@ def adopt(
             left_out=left_out,
             extras=extras_in_use(environment, {package.id.name for package in packages}),
             reference=reference,
-            asked=asked,
+            command=command,
             digest=digest,
             indexes=indexes,
             cache=options.cache,
@@ -136,6 +147,38 @@ def adopt(
         notes=(*matcher.notes(), *result.notes),
         unchecked=result.unchecked,
     )
+
+
+def _command(asked: str, to: str, options: Options) -> str:
+    """The command that makes the lock again, where this one was run; indexes are a matter of the machine."""
+    words = ["driftscan", "adopt", asked]
+    for name, value in (
+        ("-o", options.output),
+        ("--to", to if not _is_named_so(options.output, to) else None),
+        ("--environment", options.environment),
+        ("--platform", options.platform),
+        ("--hashes", options.hashes if options.hashes != "all" else None),
+    ):
+        words += [name, value] if value else []
+    return shlex.join([*words, *(["--universal"] if options.universal else [])])
+
+
+def _is_named_so(output: str | None, to: str) -> bool:
+    """Whether the name of the file tells its format."""
+    return output is not None and any(form.name == to and form.matches(basename(output), b"") for form in FORMATS)
+
+
+def _facts(target: Target, digest: str, options: Options) -> Iterator[tuple[str, str]]:
+    """What the lock records, so that locking again is for the same Python and platform.
+
+    Without the patch release of its Python, a place cannot be locked for.
+    """
+    if digest:
+        yield "image", f"sha256:{digest}"
+    if "python_full_version" in target.markers:
+        yield "for", place(target).words
+    if options.hashes != "all":
+        yield "hashes", options.hashes
 
 
 def _addressed(packages: Sequence[Package], to: str, options: Options) -> list[Package]:

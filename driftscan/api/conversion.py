@@ -12,7 +12,7 @@ from packaging.specifiers import SpecifierSet
 from driftscan import markers
 from driftscan.api.checking import Place, everything
 from driftscan.convert import WRITERS, Content, for_target, universal
-from driftscan.convert.content import is_own
+from driftscan.convert.content import Made, is_own
 from driftscan.errors import LockError
 from driftscan.graph import DependencyGraph
 from driftscan.lock import parse
@@ -47,14 +47,15 @@ def convert(
     request: Request | None = None,
     judged: Place = Place(),  # noqa: B008  # immutable
     folder: str = ".",
-    tool: str = "convert",
+    made: Made | None = None,
 ) -> Conversion:
     """`lock` in the format `to` (a key of `driftscan.convert.WRITERS`).
 
     It is for the target that `judged` names, or else for all that the lock supports. Without a `request`, a pylock.toml
     leaves extras and groups to be asked for, and a requirements file has what is installed by default. `folder` leads
-    from the new file's folder to the lock's; `tool` is the command that says it is made. Raises LockError where the
-    format cannot hold the lock, or where what was written does not say the same as the lock when it is read again.
+    from the new file's folder to the lock's; `made` says how the lock came to be where it is not converted from a file.
+    Raises LockError where the format cannot hold the lock, or where what was written does not say the same as the lock
+    when it is read again.
     """
     asked = request if request is not None or to == "pylock" else Request()
     if judged.target is None:
@@ -62,7 +63,7 @@ def convert(
     else:
         words = judged.words or in_words(judged.target)
         content = for_target(lock, asked or Request(), judged.target, words, folder)
-    converted = WRITERS[to](replace(content, tool=tool))
+    converted = WRITERS[to](replace(content, made=made))
     _verify(converted.text, to, content, judged.target, asked)
     return Conversion(text=converted.text, packages=len(content.entries), notes=converted.notes)
 

@@ -7,7 +7,6 @@ own target the lock installs what the image holds and nothing else, or it is not
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -44,8 +43,8 @@ class Source:
     """What is made into a lock.
 
     `lock` holds what the image `reference` has, with edges as its metadata record them, `text` is it as a requirements
-    file for the image's `target`. `left_out` is what it cannot hold, `extras` are those that are in use. `asked` is how
-    the image was named, `digest` its own, if it has one. `indexes` are URLs with credentials.
+    file for the image's `target`. `left_out` is what it cannot hold, `extras` are those that are in use. `command`
+    makes the lock again, `digest` is the image's, if it has one. `indexes` are URLs with credentials.
     """
 
     lock: Lock
@@ -54,7 +53,7 @@ class Source:
     left_out: Sequence[LeftOut]
     extras: Extras
     reference: str
-    asked: str
+    command: str
     digest: str
     indexes: tuple[str, ...]
     cache: bool
@@ -181,7 +180,7 @@ def _facts(source: Source) -> Facts:
 def _made(source: Source, plan: Plan) -> Made:
     digest = (("image", f"sha256:{source.digest}"),) if source.digest else ()
     return Made(
-        command=shlex.join(["driftscan", "adopt", source.asked, "--universal"]),
+        command=source.command,
         facts=(
             *digest,
             ("for", f"{UNIVERSAL}{plan.python} and newer"),

@@ -67,6 +67,7 @@ def adopt(context: click.Context, target: str, **options: Unpack[_Options]) -> N
             index_urls=options["index_url"],
             hashes=options["hashes"],
             universal=options["universal"],
+            output=path if path != STDOUT else None,
             progress=watch,
             warn=warn,
         )

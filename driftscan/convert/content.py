@@ -57,9 +57,7 @@ class Content:
     is_open: bool = False
     folder: str = "."
     made: Made | None = None
-    """How it was resolved; None for what is converted from another lock."""
-    tool: str = "convert"
-    """The command that makes it."""
+    """How it was resolved or adopted; None for what is converted from another lock."""
 
     def path(self, location: str) -> str:
         """A path relative to the lock, as seen from the new file: it begins with `./`, `../` or `/`."""

@@ -37,7 +37,7 @@ def _header(content: Content) -> Iterator[str]:
         yield from (f"# {key}: {value}" for key, value in content.made.facts)
         return
     digest = f" (sha256:{lock.sha256})" if lock.sha256 else ""
-    yield f"# Made by driftscan {content.tool} from {lock.path.rpartition('/')[2]}{digest}."
+    yield f"# Made by driftscan convert from {lock.path.rpartition('/')[2]}{digest}."
     if content.words is not None:
         yield f"# For {content.words}."
     elif lock.requires_python:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -17,6 +18,8 @@ from packaging.pylock import Pylock
 from uv import find_uv_bin
 
 from driftscan.cli import run
+from driftscan.resolve import places
+from driftscan.resolve.places import this_machine
 from tests.builders.indexes import PackageIndex, Served, package_index
 from tests.builders.keyrings import keyring
 from tests.builders.wheels import wheel
@@ -72,13 +75,55 @@ def test_requirements(environment: Path, index: PackageIndex, capsys: pytest.Cap
     assert run(["adopt", "env:venv", "-o", "requirements.txt"]) == 0
     assert capsys.readouterr() == ("", "2 entries written to requirements.txt\n")
     head, blank, *lines = Path("requirements.txt").read_text().partition("\n\n")
-    assert (head.splitlines()[0], blank) == ("# Made by driftscan adopt from venv.", "\n\n")
+    assert (head.splitlines(), blank) == (
+        [
+            "# Made by driftscan adopt. Change what it is made from, and run this again:",
+            "#",
+            "#    driftscan adopt env:venv -o requirements.txt",
+            "#",
+            f"# for: {this_machine().words}",
+        ],
+        "\n\n",
+    )
     hashes = sorted((digest(index, SHOP), digest(index, "shop-1.0.tar.gz")))
     assert "".join(lines) == (
         f"shop==1.0 \\\n    --hash=sha256:{hashes[0]} \\\n    --hash=sha256:{hashes[1]}\n"
         f"tool==2.0 \\\n    --hash=sha256:{digest(index, TOOL)}\n    # via shop\n"
     )
     assert run(["compare", "requirements.txt", "env:venv"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("-o", "requirements.txt"), "requirements.txt"),
+        (("-o", "pylock.toml", "--hashes", "exact"), "pylock.toml"),
+        (("-o", "a lock", "--to", "requirements"), "a lock"),
+    ],
+)
+def test_the_command_in_the_lock_makes_it_again(environment: Path, arguments: tuple[str, ...], name: str) -> None:
+    words = ["adopt", "env:venv", *arguments]
+    assert run(words) == 0
+    text = Path(name).read_text()
+    assert shlex.join(["driftscan", *words]) in text
+    Path(name).unlink()
+    assert run(words) == 0
+    assert Path(name).read_text() == text
+
+
+def test_locking_again_is_for_the_place_of_the_image(
+    environment: Path, index: PackageIndex, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for the Python that driftscan runs on, which is another on the next machine."""
+    words = this_machine().words
+    Path("requirements.in").write_text("shop\n")
+    monkeypatch.setattr(places, "this_machine", lambda: places.named("3.12.4", "linux"))
+    for name in ("requirements.txt", "pylock.toml"):
+        run(["adopt", "env:venv", "-o", name])
+        capsys.readouterr()
+        assert run(["lock", "requirements.in", "-o", name]) == 0
+        assert capsys.readouterr().err == f"2 packages locked in {name} for {words}\n"
+        assert words in Path(name).read_text()
 
 
 def test_files_that_were_changed_or_removed(environment: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -69,7 +69,7 @@ def test_what_other_platforms_need(index: PackageIndex, capsys: pytest.CaptureFi
     assert head.splitlines()[:5] == [
         "# Made by driftscan adopt. Change what it is made from, and run this again:",
         "#",
-        "#    driftscan adopt env:venv --universal",
+        f"#    driftscan adopt env:venv -o {LOCK} --universal",
         "#",
         f"# for: all platforms, Python {python} and newer",
     ]

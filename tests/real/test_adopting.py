@@ -66,4 +66,4 @@ def test_for_all_platforms(docker: Docker, base_image: str, tmp_path: Path) -> N
     assert wide.notes[1].startswith("for other platforms: colorama ")
     (loop,) = [package for package in driftscan.read_lock(lock).roots if package.name == "uvloop"]
     assert 'sys_platform != "win32"' in str(loop.marker)
-    assert f"#    driftscan adopt {tag} --universal\n#\n# image: sha256:" in wide.text
+    assert f"#    driftscan adopt {tag} --to requirements --universal\n#\n# image: sha256:" in wide.text
