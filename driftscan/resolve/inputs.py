@@ -123,8 +123,9 @@ def read_inputs(
     """What `documents`, with `constraints` beside them, ask for.
 
     `chosen` are the extras and groups of projects that are meant; `upgrades` are further constraints as they were
-    written on the command line. Raises ResolveError for what no lock can hold or only a build would tell, LockError for
-    what cannot be read, each with file and line; UsageError where no file is one of requirements.
+    written on the command line. Raises ResolveError for what no lock can hold or only a build would tell, and where
+    nothing is asked for, LockError for what cannot be read, each with file and line; UsageError where no file is one of
+    requirements.
     """
     gathered = _Gathered()
     is_project = False
@@ -141,6 +142,7 @@ def read_inputs(
         raise UsageError("extras and groups are those of a project", hint="name its pyproject.toml")
     for text in upgrades:
         gathered.constraints.append(_from_text(text, "", None, "-P"))
+    _refuse_nothing(gathered, documents)
     for wanted in gathered.requirements:
         _refuse_unlockable(wanted, allow_builds=allow_builds)
     if gathered.no_binary and not allow_builds:
@@ -160,6 +162,13 @@ def read_inputs(
         projects=frozenset(gathered.projects),
         notes=tuple(gathered.notes),
     )
+
+
+def _refuse_nothing(gathered: _Gathered, documents: Sequence[Document]) -> None:
+    """Of a file that was emptied by mistake, the lock would be one without any package."""
+    if not gathered.requirements:
+        told = "it asks for nothing" if len(documents) == 1 else "they ask for nothing"
+        raise ResolveError(told, where=", ".join(document.name for document in documents))
 
 
 def _refuse_others(document: Document) -> None:

@@ -38,6 +38,22 @@ def project(folder: Path, files: Mapping[str, str]) -> None:
 
 
 CASES: list[tuple[str, dict[str, str], list[str]]] = [
+    ("empty", {"requirements.in": ""}, ["requirements.in: it asks for nothing"]),
+    (
+        "comments and options",
+        {"requirements.in": "# six\n--pre\n\n"},
+        ["requirements.in: it asks for nothing"],
+    ),
+    (
+        "constraints alone",
+        {"requirements.in": "-c limits.txt\n", "limits.txt": "six==1.16\n"},
+        ["requirements.in: it asks for nothing"],
+    ),
+    (
+        "a project without dependencies",
+        {"pyproject.toml": '[project]\nname = "shop"\nversion = "1"\n'},
+        ["pyproject.toml: it asks for nothing"],
+    ),
     (
         "unsatisfiable",
         {"requirements.in": "six\nflask\nclick<8\n"},
@@ -281,6 +297,15 @@ def test_an_index_that_is_of_no_use(
     prepare(index)
     project(project_folder, {"requirements.in": "six\n"})
     assert lock("requirements.in", *PLACE)[2].splitlines()[0] == f"driftscan: error: requirements.in:1: {message}"
+
+
+def test_several_inputs_that_ask_for_nothing(index: PackageIndex, project_folder: Path, lock: Lock) -> None:
+    files = {"a.in": "", "b.in": "# nothing\n", "limits.txt": "six==1.16\n", "locked.txt": OLD}
+    project(project_folder, files)
+    for more in ((), ("--check",)):
+        code, _, err = lock("a.in", "b.in", "-c", "limits.txt", "-o", "locked.txt", *PLACE, *more)
+        assert (code, err) == (2, "driftscan: error: a.in, b.in: they ask for nothing\n")
+    assert (project_folder / "locked.txt").read_text() == OLD
 
 
 def test_an_index_that_does_not_tell_when_files_were_uploaded(
