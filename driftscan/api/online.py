@@ -58,6 +58,7 @@ class Online:
         self._web = Web([*self._configured, *named], limits)
         self._releases: dict[tuple[str, ...], Releases] = {}
         self._failures: dict[Failure, None] = {}
+        self._unknown_hashes: dict[PackageId, Unchecked | None] = {}
         warn_of_insecure((*self._configured, *named), warn)
 
     def __enter__(self) -> Self:
@@ -73,7 +74,7 @@ class Online:
 
     @property
     def unchecked(self) -> Iterator[Unchecked]:
-        """What could not be followed, once for each reason."""
+        """What could not be followed, once for each reason, and hashes that no file has."""
         by_reason: dict[str, list[str]] = {}
         for subject, reason in self._failures:
             by_reason.setdefault(reason, []).append(subject)
@@ -81,6 +82,7 @@ class Online:
             others = {1: " requires", 2: " and 1 other require"}
             more = others.get(len(subjects), f" and {len(subjects) - 1} others require")
             yield Unchecked(f"what {subjects[0]}{more}", reason)
+        yield from filter(None, self._unknown_hashes.values())
 
     def told(self, lock: Lock) -> Lock:
         """The lock with what its indexes say of pinned packages: names of files, and edges between packages of it.
@@ -122,7 +124,20 @@ class Online:
         known = locked_names(comparison) | overridden(comparison)
         found = Walk(comparison.target, known, pins, is_exact=self._target is not None).run(starts)
         self._failures |= found.failures
+        for start in starts:
+            if start.package not in self._unknown_hashes:
+                self._unknown_hashes[start.package] = self._asked_hashes(start)
         return replace(comparison, floating=tuple(found.floating))
+
+    def _asked_hashes(self, start: Start) -> Unchecked | None:
+        try:
+            return _unknown_hashes(start)
+        except PackageIndexError as error:
+            reason = str(error)
+        if any(failure.reason == reason for failure in self._failures):
+            return None
+        # An index behind the one that has the project is asked for this alone.
+        return Unchecked(f"whether files have all hashes of {start.package}", reason)
 
     def _needs_default(self, lock: Lock) -> bool:
         """Whether something of a lock comes from an index that it does not name."""
@@ -209,6 +224,24 @@ def _is_usable(url: str) -> bool:
     except PackageIndexError:
         return False
     return True
+
+
+def _unknown_hashes(start: Start) -> Unchecked | None:
+    """What is to be said of the hashes of a pin that are of no file of its release; they are no finding.
+
+    They can be of files that were taken away, of another index, or of none that there ever was.
+    """
+    key, hashes = start.package, start.hashes
+    if not hashes or key.version is None:
+        return None
+    count = len(start.releases.unknown_hashes(key.name, key.version, hashes))
+    if not count:
+        return None
+    has = f"{start.releases.place(key.name)} has no file of that release with {'it' if count == 1 else 'them'}"
+    if count == len(hashes):
+        what = "the hash" if count == 1 else f"all {count} hashes"
+        return Unchecked(f"{what} of {key}", f"{has}, so nothing that it has can be installed")
+    return Unchecked(f"{count} of {len(hashes)} hashes of {key}", has)
 
 
 def _hashes(package: Package) -> frozenset[Hash]:

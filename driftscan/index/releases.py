@@ -84,7 +84,7 @@ class Releases:
         """All releases of a project; PackageIndexError where no index has it, or one cannot be asked."""
         found = next(self._offers(name), None)
         if found is None:
-            raise PackageIndexError(f"there is no project {name}", where=self._place(name))
+            raise PackageIndexError(f"there is no project {name}", where=self.place(name))
         return found
 
     def pinned(self, name: NormalizedName, version: str, hashes: frozenset[Hash] = frozenset()) -> Release:
@@ -96,10 +96,7 @@ class Releases:
         return _remembered(self._pinned, (name, version, hashes), lambda: self._find(name, version, hashes))
 
     def _find(self, name: NormalizedName, version: str, hashes: frozenset[Hash]) -> Release:
-        try:
-            specifier = SpecifierSet(f"=={Version(version)}")
-        except ValueError as error:
-            raise PackageIndexError(f"{version[:80]} is no version that an index can be asked for") from error
+        specifier = _pin(version)
         offered: list[Release] = []
         for project in self._offers(name):
             found = [project[each] for each in sorted(specifier.filter(project, prereleases=True), reverse=True)]
@@ -109,10 +106,26 @@ class Releases:
             offered += found
         if not offered:
             self.project(name)  # where there is none at all, that is what to say
-            raise PackageIndexError(f"there is no release {version} of {name}", where=self._place(name))
+            raise PackageIndexError(f"there is no release {version} of {name}", where=self.place(name))
         if _are_comparable(offered, hashes):
-            raise PackageIndexError(f"no file of {name} {version} has a hash of the lock", where=self._place(name))
+            raise PackageIndexError(f"no file of {name} {version} has a hash of the lock", where=self.place(name))
         return offered[0]
+
+    def unknown_hashes(self, name: NormalizedName, version: str, hashes: frozenset[Hash]) -> frozenset[Hash]:
+        """Those of `hashes` that are of no file of the release that a pin means, whatever index it is from.
+
+        A hash of a kind that a file has no digest of may be that file's. Raises PackageIndexError where an index cannot
+        be asked.
+        """
+        specifier = _pin(version)
+        files: list[File] = []
+        for project in self._offers(name):
+            files += (file for each in specifier.filter(project, prereleases=True) for file in project[each].files)
+            hashes = hashes.difference(value for file in files for value in file.hashes)
+            if not hashes:
+                break
+        kinds = [{value.algorithm for value in file.hashes} for file in files]
+        return frozenset(value for value in hashes if kinds and all(value.algorithm in each for each in kinds))
 
     def exact(self, name: NormalizedName, version: Version) -> Release:
         """The release of exactly that version, local label included, in the index that decides about the project.
@@ -121,7 +134,7 @@ class Releases:
         """
         found = self.project(name).get(version) or self._reloaded(name).get(version)
         if found is None:
-            raise PackageIndexError(f"there is no release {version} of {name}", where=self._place(name))
+            raise PackageIndexError(f"there is no release {version} of {name}", where=self.place(name))
         return found
 
     def _reloaded(self, name: NormalizedName) -> Mapping[Version, Release]:
@@ -151,7 +164,7 @@ class Releases:
         found = list(specifier.filter(usable))
         if not found:
             admitting = f"{specifier} and the target admit" if specifier else "the target admits"
-            raise PackageIndexError(f"there is no release of {name} that {admitting}", where=self._place(name))
+            raise PackageIndexError(f"there is no release of {name} that {admitting}", where=self.place(name))
         return usable[max(found)]
 
     def metadata(self, found: Release, target: Target) -> Metadata:
@@ -172,7 +185,8 @@ class Releases:
             self._preferring = found = Preference(target)
         return found
 
-    def _place(self, name: NormalizedName) -> str:
+    def place(self, name: NormalizedName) -> str:
+        """Where the indexes have a project, to be shown."""
         return " or ".join(shown(f"{url.rstrip('/')}/{name}/") for url in self._indexes)
 
     def _offers(self, name: NormalizedName) -> Iterator[Mapping[Version, Release]]:
@@ -265,6 +279,13 @@ class Releases:
             if algorithm in STRONG and hashlib.new(algorithm, answer.data).hexdigest() != digest:
                 raise PackageIndexError("its metadata have another digest than the index says")
         return answer.data
+
+
+def _pin(version: str) -> SpecifierSet:
+    try:
+        return SpecifierSet(f"=={Version(version)}")
+    except ValueError as error:
+        raise PackageIndexError(f"{version[:80]} is no version that an index can be asked for") from error
 
 
 def _remembered(memory: dict[_Key, _Result | PackageIndexError], key: _Key, ask: Callable[[], _Result]) -> _Result:

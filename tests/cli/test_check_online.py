@@ -115,6 +115,48 @@ def test_an_index_that_does_not_answer(project: Path, capsys: pytest.CaptureFixt
     ]
 
 
+def test_hashes_that_no_file_has(index: PackageIndex, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of some of a pin, of all, and of all where a lock has several: whatever else is found, it is not clean."""
+    shop, flask = index.release("shop", "1.0"), index.release("flask", "3.0.0")
+    index.release("six", "1.16.0")
+    index.release("tool", "2.0")
+    write(
+        project,
+        f"{hashed('shop==1.0', shop)} --hash=sha256:{'ab' * 32}",
+        f"{hashed('flask==3.0.0', flask)} --hash=sha512:{'ab' * 64}",
+        hashed("six==1.16.0", "ab" * 32),
+        f"{hashed('tool==2.0', 'ab' * 32)} --hash=sha256:{'cd' * 32}",
+    )
+    assert run(["check", "requirements.txt", "--online", "--format", "json"]) == 3
+    assert unchecked(capsys, index) == [
+        "what six 1.16.0 requires: INDEX/six/: no file of six 1.16.0 has a hash of the lock",
+        "what tool 2.0 requires: INDEX/tool/: no file of tool 2.0 has a hash of the lock",
+        "1 of 2 hashes of shop 1.0: INDEX/shop/ has no file of that release with it",
+        (
+            "the hash of six 1.16.0: INDEX/six/ has no file of that release with it, so nothing that it has can be"
+            " installed"
+        ),
+        (
+            "all 2 hashes of tool 2.0: INDEX/tool/ has no file of that release with them, so nothing that it has can be"
+            " installed"
+        ),
+    ]
+
+
+def test_hashes_that_an_index_may_have_which_does_not_answer(
+    index: PackageIndex, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with package_index() as other:
+        pass
+    digest = index.release("shop", "1.0")
+    write(project, f"{hashed('shop==1.0', digest)} --hash=sha256:{'ab' * 32}")
+    urls = ["--index-url", index.simple, "--index-url", other.simple]
+    assert run(["check", "requirements.txt", "--online", *urls, "--format", "json"]) == 3
+    assert unchecked(capsys, index) == [
+        f"whether files have all hashes of shop 1.0: {other.url}: it gives no answer: Connection refused"
+    ]
+
+
 def test_files_are_named_by_their_hashes(
     index: PackageIndex, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
