@@ -9,9 +9,10 @@ import click
 from driftscan import api
 from driftscan.api.adopting import HASHES
 from driftscan.cli import output, progress
-from driftscan.cli.convert import STDOUT, named_format
+from driftscan.cli.convert import named_format
 from driftscan.cli.errors import CLEAN, INCOMPLETE, warn
 from driftscan.cli.options import TargetOptions, target_options
+from driftscan.cli.output import STDOUT
 from driftscan.convert import WRITERS
 from driftscan.errors import UsageError
 
@@ -28,7 +29,7 @@ class _Options(TargetOptions):
 
 @click.command(short_help="Write the lock that brings back what an image contains.")
 @click.argument("target", metavar="TARGET")
-@click.option("-o", "--output", default=STDOUT, metavar="FILE", help="The lock. [default: stdout]")
+@click.option("-o", "--output", default=STDOUT, metavar="FILE", help="The lock. [default: stdout, with --to]")
 @click.option("--to", type=click.Choice(list(WRITERS)), help="Which format. [default: by the name of FILE]")
 @click.option("--hashes", type=click.Choice(HASHES), default="all", show_default=True, help="Of which files.")
 @click.option("--universal", is_flag=True, help="For all platforms, with what they need beside it.")
@@ -56,6 +57,7 @@ def adopt(context: click.Context, target: str, **options: Unpack[_Options]) -> N
     if options["offline"]:
         raise UsageError("the hashes are on the package index, which cannot be asked offline")
     path = options["output"]
+    output.check_folder(path)
     to = options["to"] or named_format(path)
     with progress.layers(target, quiet=options["quiet"]) as watch:
         adopted = api.adopt(

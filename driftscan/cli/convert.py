@@ -23,11 +23,10 @@ from driftscan.cli.options import (
     selection_options,
     target_options,
 )
+from driftscan.cli.output import STDOUT
 from driftscan.convert import WRITERS
 from driftscan.errors import UsageError
 from driftscan.lock import pylock, requirements
-
-STDOUT = "-"
 
 
 class _Options(SelectionOptions, MarkerOptions, IndexOptions, TargetOptions):
@@ -40,7 +39,7 @@ class _Options(SelectionOptions, MarkerOptions, IndexOptions, TargetOptions):
 
 @click.command(short_help="Write a lock in another format.")
 @click.argument("lock", metavar="LOCK")
-@click.option("-o", "--output", default=STDOUT, metavar="FILE", help="Where to write it. [default: stdout]")
+@click.option("-o", "--output", default=STDOUT, metavar="FILE", help="Where to write it. [default: stdout, with --to]")
 @click.option("--to", type=click.Choice(list(WRITERS)), help="Which format. [default: by the name of FILE]")
 @click.option("--for", "target", metavar="TARGET", help="For the Python in this image, without markers.")
 @marker_options
@@ -109,8 +108,7 @@ def named_format(path: str) -> str:
 def _folder(lock: str, path: str) -> str:
     """The way from the new file to the lock's folder, for paths in it."""
     here = Path(path).parent if path != STDOUT else Path()
-    if path != STDOUT and not here.is_dir():
-        raise UsageError(f"there is no folder {here}")
+    output.check_folder(path)
     if path != STDOUT and Path(path).exists() and Path(lock).exists() and Path(path).samefile(lock):
         raise UsageError("the lock would be replaced by what is made from it", hint="name another file with -o")
     return Path(os.path.relpath(Path(lock).parent, here)).as_posix()

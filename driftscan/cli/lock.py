@@ -63,7 +63,7 @@ class _Options(MarkerOptions, TargetOptions):
 @click.option("--universal", is_flag=True, help="For all platforms, with markers.")
 @click.option("-U", "--upgrade", is_flag=True, help="Keep no pin of the old lock.")
 @click.option("-P", "--upgrade-package", multiple=True, metavar="NAME", help="Do not keep this one. Repeatable.")
-@click.option("--exclude-newer", metavar="TIME", help="As the index was then: 2026-11-24, an instant, or 7d ago.")
+@click.option("--exclude-newer", metavar="TIME", help="As the index was: 2026-11-24, an instant, or 7d for a week ago.")
 @click.option("--engine", type=click.Choice(_ENGINES), help="Who picks versions. [default: as before, or uv]")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if FILE is stale.")
 @click.option("--allow-builds", is_flag=True, help="Run the code of packages that only a build tells about.")

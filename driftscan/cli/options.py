@@ -133,7 +133,7 @@ def target_options(function: _Function) -> _Function:
             "--environment", metavar="PATH", help="Python environment in the image. [default: its entrypoint's]"
         ),
         click.option("--platform", metavar="OS/ARCH", help="Which image of several, such as linux/arm64."),
-        click.option("--offline", is_flag=True, help="Ask no registry."),
+        click.option("--offline", is_flag=True, help="Ask no registry and no package index."),
         click.option("--no-cache", is_flag=True, help="Read all layers, and keep none for the next time."),
     )
 

@@ -15,6 +15,7 @@ from driftscan.errors import UsageError
 from driftscan.report.escape import plain
 from driftscan.report.view import View
 
+STDOUT = "-"
 _WIDTH = 100
 """Columns where nobody can say how many there are: not on a terminal, or in a file."""
 _WIDEST = 120
@@ -112,6 +113,12 @@ def _mode(place: Path) -> int:
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask
+
+
+def check_folder(path: str) -> None:
+    """UsageError where a result could not be written to `path` after all the work for want of the folder."""
+    if path != STDOUT and not Path(path).parent.is_dir():
+        raise UsageError(f"there is no folder {Path(path).parent}")
 
 
 def save(text: str, path: str) -> None:

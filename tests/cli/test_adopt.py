@@ -243,6 +243,13 @@ def test_offline(capsys: pytest.CaptureFixture[str]) -> None:
     assert "the hashes are on the package index, which cannot be asked offline" in capsys.readouterr().err
 
 
+def test_a_folder_that_is_not_there(environment: Path, index: PackageIndex, capsys: pytest.CaptureFixture[str]) -> None:
+    index.asked.clear()
+    assert run(["adopt", "env:venv", "-o", "gone/requirements.txt"]) == 2
+    assert capsys.readouterr().err == "driftscan: error: there is no folder gone\n"
+    assert index.asked == []
+
+
 def test_an_index_that_does_not_answer(
     environment: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -147,6 +147,20 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("driftscan, version ")
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("lock", "As the index was: 2026-11-24, an instant, or 7d for a week ago."),
+        ("lock", "Ask no registry and no package index."),
+        ("adopt", "The lock. [default: stdout, with --to]"),
+        ("convert", "Where to write it. [default: stdout, with --to]"),
+    ],
+)
+def test_help_says_what_works(command: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run([command, "--help"])
+    assert said in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["compare", "--help"], ["check", "--help"], ["inspect", "-h"]])
 def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments) == 0
