@@ -109,6 +109,27 @@ def test_an_extra_of_which_all_is_there(index: PackageIndex, capsys: pytest.Capt
     assert 'loop==1.0 ; sys_platform != "win32" \\\n' in Path(LOCK).read_text()
 
 
+@pytest.mark.parametrize("arguments", [[], ["--universal"]])
+def test_an_adopted_lock_is_up_to_date_though_it_records_no_extras(
+    index: PackageIndex, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    """It says who requires `tool`, and nothing of `loop`."""
+    serve(index, "shop", "1.0", "tool", "loop; extra == 'web'", extras=["web"])
+    serve(index, "loop", "1.0")
+    serve(index, "tool", "1.0")
+    install(index, "shop[web]")
+    assert run(["adopt", "env:venv", "-o", LOCK, *arguments]) == 0
+    Path("requirements.in").write_text("shop[web]\n")
+    capsys.readouterr()
+    assert run(["lock", "requirements.in", "--check"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{LOCK} is up to date",
+        "inputs   satisfied: 1 requirement of requirements.in; the lock does not say from which it was made",
+        "resolve  the same pins",
+        "audit    3 pins: none was yanked, and no hash is gone",
+    ]
+
+
 def test_an_extra_of_which_something_is_missing(index: PackageIndex, capsys: pytest.CaptureFixture[str]) -> None:
     """`all` asks for `web`, which brings in what is not there; `docs` brings in the same everywhere."""
     extras = ["all", "docs", "test", "web"]
