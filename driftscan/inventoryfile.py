@@ -24,7 +24,7 @@ from packaging.tags import Tag
 from driftscan.model import image, inventory, lock, target, traces
 from driftscan.model.inventory import Inventory
 
-SCHEMA = 3
+SCHEMA = 4
 """To be raised with every change to what an inventory holds, or to how it is taken of the same layers."""
 
 _MAGIC = b"driftscan inventory\n"
@@ -72,6 +72,7 @@ CLASSES: tuple[type, ...] = (
     traces.FoundLock,
     traces.Removed,
     traces.Traces,
+    traces.Uninstalled,
     traces.Waste,
 )
 _NUMBERS = {each: number for number, each in enumerate(CLASSES)}

@@ -18,7 +18,8 @@ from driftscan.model.lock import Unchecked
 from driftscan.rootfs import Node, RootFS
 
 _Parsed = TypeVar("_Parsed")
-_EGG_NAME = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+?)(?:-py\d[\d.]*(?:-[^/]+)?)?")
+EGG_NAME = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+?)(?:-py\d[\d.]*(?:-[^/]+)?)?")
+"""The name of an egg-info without its suffix; that of a dist-info is a shorter one of these."""
 _LOCAL_PLATFORM = re.compile(r"linux_\w+")
 _OS_INSTALLERS = ("rpm", "debian", "apk")
 
@@ -240,7 +241,7 @@ def _egg(context: Context, reader: _Reader, place: tuple[str, str], core: metada
 
 
 def _egg_mismatch(path: str, core: metadata.CoreMetadata) -> Unchecked | None:
-    match = _EGG_NAME.fullmatch(name(path).removesuffix(".egg-info"))
+    match = EGG_NAME.fullmatch(name(path).removesuffix(".egg-info"))
     stem = f"{match['name']}-{match['version']}" if match else name(path).removesuffix(".egg-info")
     return _mismatch(stem, "", core) and _mismatch(path, ".egg-info", core)
 

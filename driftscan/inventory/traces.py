@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from driftscan.inventory import execution
+from driftscan.inventory import execution, uninstalled
 from driftscan.inventory.paths import child, name, shown
 from driftscan.model.image import Entry, EntryKind, ImageConfig, LayerId, LayerIndex
 from driftscan.model.inventory import Environment
@@ -74,6 +74,7 @@ def read(
         sources=tuple(_sources(rootfs, indexes)),
         locks=tuple(locks),
         code=tuple(code),
+        uninstalled=uninstalled.read(rootfs, indexes, layers),
         execution=execution.follow(rootfs, config, environment),
     )
 

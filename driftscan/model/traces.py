@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from packaging.utils import NormalizedName
+
 from driftscan.model.image import LayerId
 
 
@@ -25,6 +27,20 @@ class Removed(NamedTuple):
     files: int
     size: int
     example: str
+
+
+class Uninstalled(NamedTuple):
+    """Metadata of a distribution that `layer` took out: its absolute path, and what the name of its folder tells."""
+
+    name: NormalizedName
+    version: str
+    path: str
+    layer: LayerId
+
+    @property
+    def site(self) -> str:
+        """The directory that it was imported from."""
+        return self.path.rpartition("/")[0]
 
 
 class FoundLock(NamedTuple):
@@ -70,4 +86,5 @@ class Traces:
     sources: tuple[str, ...] = ()
     locks: tuple[FoundLock, ...] = ()
     code: tuple[CodeLayer, ...] = ()
+    uninstalled: tuple[Uninstalled, ...] = ()
     execution: Execution = Execution()  # noqa: RUF009  # immutable

@@ -10,6 +10,7 @@ from driftscan.compare import Comparison, CondaRow, Row, admits
 from driftscan.finding import Severity
 from driftscan.model.inventory import CondaPackage, Distribution
 from driftscan.model.lock import OriginKind, Package, PackageId
+from driftscan.model.traces import Uninstalled
 from driftscan.requiresdist import Edge
 from driftscan.rules.requirements import (
     Requirements,
@@ -58,6 +59,7 @@ def _missing(comparison: Comparison) -> Iterator[Draft]:
     if comparison.environment is None:
         return
     without_groups = _selected_without_groups(comparison)
+    uninstalled = _uninstalled(comparison)
     for row in comparison.all_rows:
         if row.installed or not row.locked:
             continue
@@ -73,14 +75,30 @@ def _missing(comparison: Comparison) -> Iterator[Draft]:
                 hint="this is as it should be where its code is copied in (`--no-install-project`, `--no-root`)",
             )
             continue
+        removed = uninstalled.get(row.name) if isinstance(row, Row) else None
         yield Draft(
             message=f"{asked} is locked and not installed",
             package=row.name,
             locked=versions(row.locked),
+            layer=removed.layer if removed is not None else None,
             chain=chain(comparison, package.id),
             location=location(comparison, package),
-            hint=_missing_hint(comparison, package, without_groups),
+            hint=_keep_hint(removed) if removed is not None else _missing_hint(comparison, package, without_groups),
         )
+
+
+def _uninstalled(comparison: Comparison) -> dict[NormalizedName, Uninstalled]:
+    """What a layer took out of where the environment imports from; of several, what came first on that path."""
+    traces = comparison.inventory.traces if comparison.inventory is not None else None
+    if traces is None or comparison.environment is None:
+        return {}
+    order = {site: number for number, site in enumerate(comparison.environment.search_path)}
+    found = sorted((each for each in traces.uninstalled if each.site in order), key=lambda each: -order[each.site])
+    return {each.name: each for each in found}
+
+
+def _keep_hint(removed: Uninstalled) -> str:
+    return f"take that instruction out, which uninstalled {removed.name} {removed.version}; or lock without it"
 
 
 def _selected_without_groups(comparison: Comparison) -> frozenset[PackageId] | None:
@@ -266,7 +284,7 @@ RULES = (
         severity=Severity.ERROR,
         summary="locked for this target, not installed",
         why="The code imports something that is not there, or falls back to something else without saying so.",
-        evidence="the lock's selection for the image's interpreter, and the metadata that is installed",
+        evidence="the lock's selection for the image's interpreter, and the metadata that is installed or was removed",
         remedy="install from the lock in the image's build",
         check=_missing,
     ),

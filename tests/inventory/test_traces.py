@@ -7,12 +7,14 @@ from collections.abc import Mapping
 
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.utils import canonicalize_name
 
 from driftscan.inventory.traces import read
 from driftscan.model.crowd import Crowd
 from driftscan.model.image import Entry, EntryKind, ImageConfig, LayerId, LayerIndex
-from driftscan.model.traces import CodeLayer, FoundLock, Removed, Traces, Waste
+from driftscan.model.traces import CodeLayer, FoundLock, Removed, Traces, Uninstalled, Waste
 from driftscan.rootfs import RootFS
+from tests.builders.installed import distribution
 from tests.builders.rootfs import Content, layer
 from tests.builders.rootfs import Removed as Whiteout
 
@@ -119,3 +121,62 @@ def test_no_byte_is_counted_that_is_not_in_the_layer(layers: list[dict[str, Cont
         assert size <= sum(sizes)
         assert files <= sum(map(bool, sizes))
     assert all(each.layer.index < len(layers) for each in found.removed)
+
+
+SITE = "opt/venv/lib/python3.11/site-packages"
+
+
+def uninstalled(name: str, version: str, folder: str, layer: LayerId) -> Uninstalled:
+    return Uninstalled(canonicalize_name(name), version, f"/{folder}", layer)
+
+
+def test_what_a_layer_uninstalls() -> None:
+    blinker, egg = f"{SITE}/blinker-1.9.0.dist-info", f"{SITE}/Old_Egg-2.0-py3.11.egg-info"
+    found, (_, two, three) = traces(
+        ("RUN pip install", {**distribution("blinker", "1.9.0"), **distribution("six", "1"), f"{egg}/PKG-INFO": "x"}),
+        ("RUN pip uninstall -y blinker", {blinker: Whiteout()}),
+        ("RUN rm", {f"{egg}/PKG-INFO": Whiteout()}),
+    )
+    assert found.uninstalled == (
+        uninstalled("old-egg", "2.0", egg, three),
+        uninstalled("blinker", "1.9.0", blinker, two),
+    )
+    assert [found.site for found in found.uninstalled] == [f"/{SITE}"] * 2
+
+
+def test_another_version_in_the_same_place_is_no_uninstall() -> None:
+    old = {f"{SITE}/six-1.16.dist-info": Whiteout()}
+    found, _ = traces(
+        ("RUN pip install six", distribution("six", "1.16")),
+        ("RUN pip install -U six", {**old, **distribution("six", "1.17")}),
+    )
+    assert found.uninstalled == ()
+
+
+def test_a_version_in_another_place_is_one() -> None:
+    old = {f"{SITE}/six-1.16.dist-info": Whiteout()}
+    found, (_, two) = traces(
+        ("RUN pip install six", distribution("six", "1.16")),
+        ("RUN mv", {**old, **distribution("six", "1.16", "srv/site-packages")}),
+    )
+    assert found.uninstalled == (uninstalled("six", "1.16", f"{SITE}/six-1.16.dist-info", two),)
+
+
+def test_what_was_there_last_counts() -> None:
+    old, new = f"{SITE}/six-1.16.dist-info", f"{SITE}/six-1.17.dist-info"
+    found, (*_, last) = traces(
+        ("RUN pip install six", distribution("six", "1.16")),
+        ("RUN pip install -U six", {old: Whiteout(), **distribution("six", "1.17")}),
+        ("RUN pip uninstall six", {new: Whiteout()}),
+        ("RUN pip install six", distribution("six", "1.16")),
+        ("RUN rm -rf /opt/venv", {"opt/venv": Whiteout()}),
+    )
+    assert found.uninstalled == (uninstalled("six", "1.16", old, last),)
+
+
+def test_what_is_no_distribution_is_not_uninstalled() -> None:
+    found, _ = traces(
+        ("COPY . .", {"app/shop.egg-info/PKG-INFO": "x", "METADATA": "x", "x.dist-info/METADATA": "x"}),
+        ("RUN rm", {"app": Whiteout(), "METADATA": Whiteout(), "x.dist-info": Whiteout()}),
+    )
+    assert found.uninstalled == ()

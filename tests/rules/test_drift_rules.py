@@ -8,8 +8,10 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from driftscan.finding import Location, Severity
+from driftscan.model.image import LayerId
 from driftscan.model.inventory import Distribution
 from driftscan.model.lock import Origin, OriginKind, Package, Scope, ScopeKind, Unchecked
+from driftscan.model.traces import Traces, Uninstalled
 from tests.builders.comparisons import (
     INSTALL,
     SITE,
@@ -43,6 +45,27 @@ def test_what_is_locked_and_not_installed() -> None:
         "install from requirements.txt in the image's build, "
         "or compare with the extras and groups that were installed (--extra, --group, --no-default-groups)"
     )
+
+
+def test_what_a_layer_uninstalled_names_that_layer() -> None:
+    removal = LayerId(7, "sha256:" + "07" * 32, "RUN pip uninstall -y tabulate blinker")
+    blinker, tabulate = canonicalize_name("blinker"), canonicalize_name("tabulate")
+    traces = Traces(
+        uninstalled=(
+            Uninstalled(blinker, "1.9.0", f"{SITE}/blinker-1.9.0.dist-info", removal),
+            Uninstalled(blinker, "1.0", "/usr/lib/python3/dist-packages/blinker-1.0.dist-info", INSTALL),
+            Uninstalled(tabulate, "0.9.0", "/srv/lib/python3.11/site-packages/tabulate-0.9.0.dist-info", removal),
+        )
+    )
+    place = replace(environment(), search_path=(SITE, "/usr/lib/python3/dist-packages"))
+    comparison = compared(lock(locked("blinker", "1.9.0"), locked("tabulate", "0.9.0")), place)
+    assert comparison.inventory is not None
+    comparison = replace(comparison, inventory=replace(comparison.inventory, traces=traces))
+    first, second = findings("DR201", comparison)
+    assert (first.message, first.layer) == ("blinker 1.9.0 is locked and not installed", removal)
+    assert first.hint == "take that instruction out, which uninstalled blinker 1.9.0; or lock without it"
+    assert (second.message, second.layer) == ("tabulate 0.9.0 is locked and not installed", None)
+    assert (second.hint or "").startswith("install from requirements.txt in the image's build, or compare with ")
 
 
 def test_what_is_locked_for_other_targets_is_not_missing() -> None:
