@@ -19,6 +19,7 @@ from driftscan.model.inventory import CondaPackage, Distribution, Environment, I
 from driftscan.model.lock import Lock, OriginKind, Package, Request, Unchecked
 from driftscan.model.proof import Proof
 from driftscan.model.target import Target
+from driftscan.model.traces import Uninstalled
 
 _SHOWN = 100
 """Characters of what cannot be read that a report repeats."""
@@ -182,6 +183,20 @@ def admits(package: Package, version: str) -> bool:
         return False
     files = _file_versions(package)
     return not files or there in files
+
+
+def uninstalled(inventory: Inventory | None, environment: Environment | None) -> dict[NormalizedName, Uninstalled]:
+    """What a layer took out of where `environment` imports from; of several, what came first on that path.
+
+    Empty where nobody asked how the layers were made.
+    """
+    if inventory is None or inventory.traces is None or environment is None:
+        return {}
+    order = {site: number for number, site in enumerate(environment.search_path)}
+    found = sorted(
+        (each for each in inventory.traces.uninstalled if each.site in order), key=lambda each: -order[each.site]
+    )
+    return {each.name: each for each in found}
 
 
 def project_name(package: Package) -> str:

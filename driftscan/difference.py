@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
+from typing import NamedTuple
 
 from packaging.utils import NormalizedName
 
-from driftscan.compare import Comparison
+from driftscan.compare import Comparison, uninstalled
 from driftscan.model.differences import Change, Part
 from driftscan.model.image import ImageConfig, LayerId
 from driftscan.model.inventory import Distribution, Environment, Interpreter, Inventory
 from driftscan.model.lock import Lock, OriginKind, Package
-from driftscan.model.proof import Contents
+from driftscan.model.proof import Contents, InstalledFile
 
 _PARTS = tuple(Part)
 _OWN_FILES = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json")
 """Files of a dist-info that tell how it was installed, and nothing of what."""
+
+
+class _Moved(NamedTuple):
+    """What is different of a distribution whose version is the same, and the last layer that did it."""
+
+    note: str
+    layer: LayerId | None
 
 
 def of_images(
@@ -49,7 +57,9 @@ def of_lock_and_image(comparison: Comparison) -> tuple[Change, ...]:
         for row in comparison.all_rows
         if row.installed and (row.locked or any(getattr(found, "owner", None) is None for found in row.installed))
     }
-    layers = {row.name: row.installed[0].layer for row in comparison.all_rows if row.installed}
+    removals = uninstalled(comparison.inventory, comparison.environment)
+    layers: dict[str, LayerId | None] = {name: removed.layer for name, removed in removals.items()}
+    layers |= {row.name: row.installed[0].layer for row in comparison.all_rows if row.installed}
     matching = {row.name for row in comparison.all_rows if row.matches}
     own = {row.name for row in comparison.rows if row.locked and all(map(comparison.is_own, row.locked))}
     names = (locked.keys() | installed.keys()) - matching - own
@@ -125,18 +135,20 @@ def _distributions(
 ) -> Iterator[Change]:
     """Python distributions that the operating system does not own: those move with its packages."""
     ours, theirs = _importable(old), _importable(new)
+    removals = uninstalled(after, new)
     for name in ours.keys() | theirs.keys():
         mine, other = ours.get(name), theirs.get(name)
-        note = _note(before.contents, after.contents, mine, other) if mine is not None and other is not None else None
+        moved = _moved(before.contents, after.contents, mine, other) if mine is not None and other is not None else None
         versions = mine.version if mine is not None else None, other.version if other is not None else None
-        if versions[0] != versions[1] or note is not None:
+        if versions[0] != versions[1] or moved is not None:
+            did = moved or other or removals.get(name)
             yield Change(
                 part=Part.PACKAGES,
                 subject=name,
                 before=versions[0],
                 after=versions[1],
-                note=note,
-                layer=other.layer if other is not None else None,
+                note=moved.note if moved is not None else None,
+                layer=did.layer if did is not None else None,
             )
 
 
@@ -145,31 +157,53 @@ def _importable(environment: Environment | None) -> dict[NormalizedName, Distrib
     return {each.name: each for each in reversed(found) if each.shadowed_by is None and each.owner is None}
 
 
-def _note(
+def _moved(
     before: Mapping[str, Contents], after: Mapping[str, Contents], old: Distribution, new: Distribution
-) -> str | None:
+) -> _Moved | None:
     """What else is different: where it is from, or its files."""
     if old.version != new.version:
         return None
     if old.direct_url != new.direct_url:
-        return "from another source"
+        return _Moved("from another source", new.layer)
     ours, theirs = _files(before.get(old.path), old), _files(after.get(new.path), new)
-    changed = [path for path in ours.keys() & theirs.keys() if ours[path].isdisjoint(theirs[path])]
-    gone, added = ours.keys() - theirs.keys(), theirs.keys() - ours.keys()
-    if not (changed or gone or added):
+    kinds = {"other": _changed(ours, theirs), "gone": _there(ours, theirs), "new": _there(theirs, ours)}
+    notes = [_counted(paths, word) for word, paths in kinds.items() if paths]
+    if not notes:
         return None
-    some = sorted((*changed, *gone, *added))
-    return f"{len(some)} {'file is' if len(some) == 1 else 'files are'} other: {some[0]}"
+    files = [theirs[path] for paths in kinds.values() for path in paths if path in theirs]
+    layers = sorted({each.layer for each in files if each.layer is not None}, key=lambda layer: layer.index)
+    if len(layers) > 1:
+        notes.append(f"by layers {', '.join(str(layer.index) for layer in layers)}")
+    return _Moved("; ".join(notes), layers[-1] if layers else new.layer)
 
 
-def _files(contents: Contents | None, found: Distribution) -> dict[str, frozenset[str]]:
-    """Digests by path, seen from the directory that modules are imported from; without those that are not known."""
+def _counted(paths: Sequence[str], word: str) -> str:
+    return f"{len(paths)} {'file is' if len(paths) == 1 else 'files are'} {word}: {paths[0]}"
+
+
+def _files(contents: Contents | None, found: Distribution) -> dict[str, InstalledFile]:
+    """Files by path, seen from the directory that modules are imported from."""
     site = found.site.rstrip("/") + "/"
     return {
-        file.path.removeprefix(site): file.digests
+        file.path.removeprefix(site): file
         for file in (contents.files if contents is not None else ())
-        if file.digests and file.path.rpartition("/")[2] not in _OWN_FILES and "/bin/" not in file.path
+        if file.path.rpartition("/")[2] not in _OWN_FILES and "/bin/" not in file.path
     }
+
+
+def _changed(old: Mapping[str, InstalledFile], new: Mapping[str, InstalledFile]) -> list[str]:
+    """Files that both have, with other bytes; not those whose bytes are not known."""
+    both = ((path, old[path].digests, new[path].digests) for path in old.keys() & new.keys())
+    return sorted(path for path, mine, other in both if mine and other and mine.isdisjoint(other))
+
+
+def _there(here: Mapping[str, InstalledFile], elsewhere: Mapping[str, InstalledFile]) -> list[str]:
+    """Files that are there and not elsewhere; those that are listed there and whose bytes are not known are there."""
+    return sorted(path for path, file in here.items() if _exists(file) and not _exists(elsewhere.get(path)))
+
+
+def _exists(file: InstalledFile | None) -> bool:
+    return file is not None and file.digests != frozenset()
 
 
 def _conda(old: Environment | None, new: Environment | None) -> Iterator[Change]:

@@ -50,7 +50,12 @@ def _lock(path: str, scope: Scope) -> Lock:
 def _image(reference: str, scope: Scope, progress: Progress | None) -> _Image:
     with open_target(reference, platform=scope.platform, offline=scope.offline) as image:
         found = take_inventory(
-            image, environment=scope.environment, progress=progress, cache=scope.cache, with_contents=True
+            image,
+            environment=scope.environment,
+            progress=progress,
+            cache=scope.cache,
+            with_contents=True,
+            with_traces=True,
         )
         environment = found.environments[found.default] if found.default is not None else None
         return _Image(found, environment, described(image))

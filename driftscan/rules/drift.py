@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from packaging.utils import NormalizedName, canonicalize_name
 
-from driftscan.compare import Comparison, CondaRow, Row, admits
+from driftscan.compare import Comparison, CondaRow, Row, admits, uninstalled
 from driftscan.finding import Severity
 from driftscan.model.inventory import CondaPackage, Distribution
 from driftscan.model.lock import OriginKind, Package, PackageId
@@ -59,7 +59,7 @@ def _missing(comparison: Comparison) -> Iterator[Draft]:
     if comparison.environment is None:
         return
     without_groups = _selected_without_groups(comparison)
-    uninstalled = _uninstalled(comparison)
+    removals = uninstalled(comparison.inventory, comparison.environment)
     for row in comparison.all_rows:
         if row.installed or not row.locked:
             continue
@@ -75,7 +75,7 @@ def _missing(comparison: Comparison) -> Iterator[Draft]:
                 hint="this is as it should be where its code is copied in (`--no-install-project`, `--no-root`)",
             )
             continue
-        removed = uninstalled.get(row.name) if isinstance(row, Row) else None
+        removed = removals.get(row.name) if isinstance(row, Row) else None
         yield Draft(
             message=f"{asked} is locked and not installed",
             package=row.name,
@@ -85,16 +85,6 @@ def _missing(comparison: Comparison) -> Iterator[Draft]:
             location=location(comparison, package),
             hint=_keep_hint(removed) if removed is not None else _missing_hint(comparison, package, without_groups),
         )
-
-
-def _uninstalled(comparison: Comparison) -> dict[NormalizedName, Uninstalled]:
-    """What a layer took out of where the environment imports from; of several, what came first on that path."""
-    traces = comparison.inventory.traces if comparison.inventory is not None else None
-    if traces is None or comparison.environment is None:
-        return {}
-    order = {site: number for number, site in enumerate(comparison.environment.search_path)}
-    found = sorted((each for each in traces.uninstalled if each.site in order), key=lambda each: -order[each.site])
-    return {each.name: each for each in found}
 
 
 def _keep_hint(removed: Uninstalled) -> str:

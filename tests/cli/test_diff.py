@@ -80,7 +80,7 @@ configuration
 
 Python packages
   - toolz 1.0
-  ~ idna 3.6 (2 files are other: idna.py)
+  ~ idna 3.6 (1 file is gone: idna/__init__.py; 1 file is new: idna.py)
   ~ six 1.16 → 1.17
       layer 3   RUN pip install -r requirements.txt
   + wrapt 2.0
@@ -128,6 +128,52 @@ def test_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 ONE, TWO = "0" * 64, "1" * 64
 
 
+SITE = "opt/venv/lib/python3.11/site-packages"
+
+
+def test_the_layer_that_changed_or_removed_a_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image(folder / "old.tar", OLD)
+    steps: list[Step] = [
+        *OLD,
+        ("RUN echo >> six", {f"{SITE}/six/__init__.py": b"y = 1\n"}),
+        ("RUN rm idna", {f"{SITE}/idna/__init__.py": Removed()}),
+        ("RUN pip uninstall -y toolz", {f"{SITE}/toolz-1.0.dist-info": Removed(), f"{SITE}/toolz": Removed()}),
+    ]
+    image(folder / "new.tar", steps)
+    text = said(capsys, "old.tar", "new.tar", code=1)
+    assert (
+        text[text.index("Python packages\n") : text.index("\nlayers")]
+        == """\
+Python packages
+  ~ six 1.16 (1 file is other: six/__init__.py)
+      layer 3   RUN echo >> six
+  ~ idna 3.6 (1 file is gone: idna/__init__.py)
+      layer 4   RUN rm idna
+  - toolz 1.0
+      layer 5   RUN pip uninstall -y toolz
+"""
+    )
+    document = json.loads(said(capsys, "-f", "json", "old.tar", "new.tar", code=1))
+    layers = {each["subject"]: each["layer"]["index"] for each in document["changes"] if each["part"] == "packages"}
+    assert layers == {"idna": 4, "six": 3, "toolz": 5}
+
+
+def test_several_layers_that_changed_files_of_one_package(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    two = distribution("six", "1.16", files={"six/a.py": b"1", "six/b.py": b"1"})
+    image(folder / "old.tar", [BASE, (INSTALL, two)])
+    steps: list[Step] = [
+        BASE,
+        (INSTALL, two),
+        ("RUN echo", {f"{SITE}/six/a.py": b"2"}),
+        ("RUN rm", {f"{SITE}/six/b.py": Removed()}),
+    ]
+    image(folder / "new.tar", steps)
+    text = said(capsys, "old.tar", "new.tar", code=1)
+    assert (
+        "  ~ six 1.16 (1 file is other: six/a.py; 1 file is gone: six/b.py; by layers 3, 4)\n      layer 4   RUN rm\n"
+    ) in text
+
+
 def test_two_locks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("old.txt").write_text(f"six==1.16 --hash=sha256:{ONE}\ntoolz==1.0\nidna==3.6 --hash=sha256:{ONE}\n")
     Path("new.txt").write_text(f"six==1.17 --hash=sha256:{TWO}\nwrapt==2.0\nidna==3.6 --hash=sha256:{TWO}\n")
@@ -163,6 +209,14 @@ def test_a_lock_and_an_image(folder: Path, capsys: pytest.CaptureFixture[str]) -
     other = said(capsys, "shop.tar", "requirements.txt", code=1)
     assert "  ~ six 1.16 → 1.17\n" in other
     assert "  + wrapt 2.0\n" in other
+
+
+def test_what_an_image_uninstalled_that_a_lock_has(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("requirements.txt").write_text("six==1.16\nidna==3.6\ntoolz==1.0\n")
+    steps: list[Step] = [*OLD, ("RUN pip uninstall -y toolz", {f"{SITE}/toolz-1.0.dist-info": Removed()})]
+    image(folder / "shop.tar", steps)
+    text = said(capsys, "requirements.txt", "shop.tar", code=1)
+    assert "Python packages\n  - toolz 1.0\n      layer 3   RUN pip uninstall -y toolz\n" in text
 
 
 def test_what_could_not_be_compared(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
