@@ -229,9 +229,12 @@ def _open_closed_streams() -> None:
 
 
 def _flushed(code: int) -> int:
-    """`code`, unless who reads stdout is gone."""
+    """`code`, unless who reads stdout is gone. Where stdout takes nothing, `handle` has said so."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         return errors.broken_pipe()
+    except OSError:
+        errors.give_up(sys.stdout)
+        return errors.FAILED
     return code

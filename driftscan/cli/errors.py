@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 import click
 
@@ -19,6 +21,8 @@ _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 """128 + SIGPIPE, what a shell shows for a program that the signal ended."""
 
+_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+"""What the system says of a disk that takes no more: a matter of the machine, and no bug."""
 _VERBOSE = re.compile(r"--verbose|-[qv]*v[qv]*")
 
 
@@ -40,6 +44,9 @@ def handle(error: BaseException, arguments: Sequence[str]) -> int:
             return _INTERRUPTED
         case BrokenPipeError():
             return broken_pipe()
+        case OSError() if error.errno in _FULL:
+            # Help is written by click, which passes on what the system said.
+            _say(f"the result cannot be written: {error.strerror}", None)
         case MemoryError():
             _say("there is not enough memory", None)
         case _:
@@ -48,9 +55,14 @@ def handle(error: BaseException, arguments: Sequence[str]) -> int:
 
 
 def broken_pipe() -> int:
-    """Who reads stdout is gone; there is nobody to tell. Keeps the interpreter from trying to flush once more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Who reads stdout is gone; there is nobody to tell."""
+    give_up(sys.stdout)
     return _BROKEN_PIPE
+
+
+def give_up(stream: TextIO) -> None:
+    """Let what is left for `stream` go nowhere, so that the interpreter's last attempt does not fail in its own way."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _usage_hint(error: click.ClickException) -> str | None:
@@ -85,5 +97,6 @@ def _say(message: str, hint: str | None, level: str = "error", shade: str = "red
         lines.append(f"{click.style('hint', fg='cyan') if color else 'hint'}: {plain(hint)}")
     try:
         sys.stderr.write("".join(f"{line}\n" for line in lines))
-    except BrokenPipeError:
-        return
+    except OSError:
+        # There is nowhere left to say so; the exit code still tells.
+        give_up(sys.stderr)

@@ -66,8 +66,13 @@ def _speaks_unicode(stream: TextIO) -> bool:
 def show(text: str) -> None:
     """Write to stdout at once; a character it cannot encode becomes an escape."""
     encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UsageError(f"the result cannot be written: {error.strerror}") from error
 
 
 def hint(text: str) -> None:

@@ -139,6 +139,43 @@ def test_a_full_disk(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None
     assert captured.err == "driftscan: error: /dev/full: the result cannot be written: No space left on device\n"
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [["rules"], ["explain", "DR201"], ["cache"], ["--no-config", "config"]])
+def test_a_full_disk_behind_stdout(arguments: list[str], unbuffered: str) -> None:
+    assert _on_full_disk(arguments, PYTHONUNBUFFERED=unbuffered) == (
+        2,
+        b"driftscan: error: the result cannot be written: No space left on device\n",
+    )
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["compare", "--help"]])
+def test_a_full_disk_behind_stdout_and_help(arguments: list[str]) -> None:
+    assert _on_full_disk(arguments) == (
+        2,
+        b"driftscan: error: the result cannot be written: No space left on device\n",
+    )
+
+
+def _on_full_disk(arguments: list[str], **variables: str) -> tuple[int, bytes]:
+    """The exit code, and what is said on stderr."""
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    command = [sys.executable, "-m", "driftscan", *arguments]
+    with Path("/dev/full").open("wb") as full:
+        result = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, env={**os.environ, **variables}, check=False
+        )
+    return result.returncode, result.stderr
+
+
+def test_a_full_disk_behind_stderr() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    command = [sys.executable, "-m", "driftscan", "compare", "nowhere.lock", "shop:1.4"]
+    with Path("/dev/full").open("wb") as full:
+        assert subprocess.run(command, stdout=full, stderr=full, check=False).returncode == 2
+
+
 def test_files_beside_stdout(answer: Answer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer(reports.report(reports.MISMATCH))
     there = tmp_path / "a.json"
