@@ -29,6 +29,23 @@ class StoredFile(NamedTuple):
     used: float
 
 
+class Trouble(NamedTuple):
+    """What stands in the way of keeping something, and how."""
+
+    path: Path
+    why: str
+
+    def __str__(self) -> str:
+        return f"nothing is kept in {self.path}: {self.why}"
+
+
+class Pruned(NamedTuple):
+    """What was removed, and what could not be, each with the reason."""
+
+    removed: tuple[StoredFile, ...] = ()
+    stuck: tuple[tuple[StoredFile, str], ...] = ()
+
+
 class Store:
     """Files in `folder/kind/schema` whose names match `names`, each at most `most` bytes, together about `limit`.
 
@@ -82,23 +99,27 @@ class Store:
         """Remove what was not used for longest, until the store is within its limit."""
         self.prune(keep=self._limit)
 
-    def prune(self, *, keep: int = 0, older_than: float | None = None) -> tuple[StoredFile, ...]:
+    def prune(self, *, keep: int = 0, older_than: float | None = None) -> Pruned:
         """Remove files, those not used for longest first, until at most `keep` bytes are left.
 
-        With `older_than` (seconds since the epoch) those last used before it go as well. Returns what was removed;
-        files of other schemas and the remains of killed processes go silently.
+        With `older_than` (seconds since the epoch) those last used before it go as well. Files of other schemas and the
+        remains of killed processes go silently.
         """
         files = sorted(self.files(), key=lambda file: file.used)
         total = sum(file.size for file in files)
-        removed = []
+        removed: list[StoredFile] = []
+        stuck: list[tuple[StoredFile, str]] = []
         for file in files:
             if total > keep or (older_than is not None and file.used < older_than):
-                with suppress(OSError):
+                try:
                     file.path.unlink()
+                except OSError as error:
+                    stuck.append((file, error.strerror or str(error)))
+                else:
                     removed.append(file)
                     total -= file.size
         self._sweep()
-        return tuple(removed)
+        return Pruned(tuple(removed), tuple(stuck))
 
     def _sweep(self) -> None:
         """Remove what other versions and killed processes left; what is being written now is younger than a day."""
@@ -116,11 +137,37 @@ class Store:
 
     def _is_ours(self) -> bool:
         """Whether nobody else can have written here: what is false here would be a false verdict."""
-        try:
-            status = self.folder.lstat()
-        except OSError:
-            return False
-        return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & _OTHERS_WRITE
+        return _unsafe(self.folder) is None
+
+
+def trouble(folder: Path) -> Trouble | None:
+    """Why nothing is kept in `folder`, which is made where it is missing; None where nothing stands in the way."""
+    if os.path.lexists(folder):
+        place, why = folder, _unsafe(folder) or _unwritable(folder)
+    else:
+        place = next((each for each in folder.parents if os.path.lexists(each)), folder)
+        why = _unwritable(place)
+    return Trouble(place, why) if why is not None else None
+
+
+def _unsafe(folder: Path) -> str | None:
+    """Why somebody else may have written to a folder."""
+    try:
+        status = folder.lstat()
+    except OSError as error:
+        return error.strerror
+    if not stat.S_ISDIR(status.st_mode):
+        return "it is no folder"
+    if status.st_uid != os.geteuid():
+        return "it belongs to somebody else"
+    return "others may write to it" if status.st_mode & _OTHERS_WRITE else None
+
+
+def _unwritable(folder: Path) -> str | None:
+    """Why nothing can be put into a folder."""
+    if not folder.is_dir():
+        return "it is no folder"
+    return None if os.access(folder, os.W_OK | os.X_OK) else "it cannot be written to"
 
 
 def sealed(text: bytes) -> tuple[bytes, ...]:

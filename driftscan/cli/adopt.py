@@ -13,6 +13,7 @@ from driftscan.cli.convert import named_format
 from driftscan.cli.errors import CLEAN, INCOMPLETE, warn
 from driftscan.cli.options import TargetOptions, target_options
 from driftscan.cli.output import STDOUT
+from driftscan.cli.unkept import warn_of_cache
 from driftscan.convert import WRITERS
 from driftscan.errors import UsageError
 
@@ -59,6 +60,7 @@ def adopt(context: click.Context, target: str, **options: Unpack[_Options]) -> N
     path = options["output"]
     output.check_folder(path)
     to = options["to"] or named_format(path)
+    warn_of_cache(target, no_cache=options["no_cache"], quiet=options["quiet"])
     with progress.layers(target, quiet=options["quiet"]) as watch:
         adopted = api.adopt(
             target,

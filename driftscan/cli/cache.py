@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import click
@@ -15,7 +15,7 @@ from driftscan.errors import UsageError
 from driftscan.image.layercache import LayerCache
 from driftscan.index.pagecache import PageCache
 from driftscan.index.wheelcache import WheelCache
-from driftscan.store import Store, StoredFile, default_folder
+from driftscan.store import Pruned, Store, StoredFile, default_folder, trouble
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _SIZE = re.compile(r"(\d{1,9})\s*([KMG]?)(?:i?B)?", re.IGNORECASE | re.ASCII)
@@ -80,6 +80,7 @@ def cache(context: click.Context) -> None:
         stores = _stores()
         lines = [str(stores[0].folder.parent.parent)]
         lines += [f"{_KINDS[store.kind]}: {_Total.of(store.files())}" for store in stores]
+        lines += dict.fromkeys(str(found) for store in stores if (found := trouble(store.folder)) is not None)
         output.show("\n".join(lines) + "\n")
 
 
@@ -92,19 +93,31 @@ def prune(keep: int | None, unused: int | None) -> None:
         raise UsageError("what to prune is not said", hint="driftscan cache prune --unused 30d, or --keep 500M")
     older_than = time.time() - unused if unused is not None else None
     stores = _stores()
-    removed = _Total.of(
-        file
-        for store in stores
-        for file in store.prune(keep=_everything(store) if keep is None else keep, older_than=older_than)
-    )
+    pruned = [store.prune(keep=_everything(store) if keep is None else keep, older_than=older_than) for store in stores]
     left = _Total.of(file for store in stores for file in store.files())
-    output.show(f"removed {removed}; {left} left\n")
+    output.show(f"removed {_removed(pruned)}; {left} left\n")
+    _refuse_stuck(pruned)
 
 
 @cache.command()
 def clear() -> None:
     """Remove everything."""
-    output.show(f"removed {_Total.of(file for store in _stores() for file in store.prune())}\n")
+    pruned = [store.prune() for store in _stores()]
+    output.show(f"removed {_removed(pruned)}\n")
+    _refuse_stuck(pruned)
+
+
+def _removed(pruned: Sequence[Pruned]) -> _Total:
+    return _Total.of(file for each in pruned for file in each.removed)
+
+
+def _refuse_stuck(pruned: Sequence[Pruned]) -> None:
+    """Raise UsageError where something was to be removed and is still there."""
+    stuck = [item for each in pruned for item in each.stuck]
+    if stuck:
+        (first, why), *rest = stuck
+        others = f", and {_Total.of(file for file, _ in rest)} more" if rest else ""
+        raise UsageError(f"it cannot be removed: {why}{others}", where=str(first.path))
 
 
 def _everything(store: Store) -> int:

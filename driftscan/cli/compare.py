@@ -29,6 +29,7 @@ from driftscan.cli.options import (
 )
 from driftscan.cli.pairs import Pair, PairOptions, pairs, target_option
 from driftscan.cli.results import attempted, exit_code, worst, write, write_all
+from driftscan.cli.unkept import warn_of_cache
 from driftscan.finding import Report
 from driftscan.report import FORMATS
 from driftscan.report.named import Named
@@ -80,6 +81,7 @@ def compare(context: click.Context, arguments: tuple[str, ...], **options: Unpac
 def compared(pair: Pair[CompareOptions]) -> Report:
     """The report of one pair, before anything is suppressed."""
     options = pair.options
+    warn_of_cache(pair.image, no_cache=options["no_cache"], quiet=options["quiet"])
     with progress.layers(pair.image, quiet=options["quiet"]) as watch:
         return api.compare(
             pair.locks,

@@ -9,6 +9,7 @@ import click
 from driftscan import api
 from driftscan.cli import output, progress
 from driftscan.cli.options import OutputOptions, TargetOptions, output_options, target_options
+from driftscan.cli.unkept import warn_of_cache
 from driftscan.report import INVENTORY_FORMATS
 
 
@@ -22,6 +23,7 @@ class _Options(TargetOptions, OutputOptions):
 @output_options(INVENTORY_FORMATS)
 def inspect(target: str, **options: Unpack[_Options]) -> None:
     """Show what an image contains: interpreters, environments, distributions, conda and OS packages, layers."""
+    warn_of_cache(target, no_cache=options["no_cache"], quiet=options["quiet"])
     with progress.layers(target, quiet=options["quiet"]) as watch:
         found, image = api.survey(
             target,

@@ -25,6 +25,7 @@ from driftscan.cli.options import (
     target_options,
 )
 from driftscan.cli.results import exit_code, write
+from driftscan.cli.unkept import warn_of_cache
 from driftscan.errors import UsageError
 from driftscan.practices import fixes
 from driftscan.report import FORMATS
@@ -89,6 +90,8 @@ def lint(context: click.Context, arguments: tuple[str, ...], **options: Unpack[_
         raise UsageError("--write belongs to --fix", hint="driftscan lint Dockerfile --fix --write")
     if options["fix"] and not _fixed(subject, write=options["write"], quiet=options["quiet"]):
         context.exit(CLEAN)
+    if image is not None:
+        warn_of_cache(image, no_cache=options["no_cache"], quiet=options["quiet"])
     with progress.layers(image or "", quiet=options["quiet"] or image is None) as watch:
         report = linting.lint(
             subject,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -114,6 +115,98 @@ def test_show_prune_and_clear(image: Path, own_cache: Path, capsys: pytest.Captu
     assert said(capsys, "cache", "prune", "--keep", "1G").startswith("removed 0 files, 0 bytes; 2 files, ")
     assert said(capsys, "cache", "clear").startswith("removed 2 files, ")
     assert files(own_cache) == []
+
+
+def test_what_cannot_be_removed_is_said(
+    image: Path, own_cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said(capsys, "inspect", "shop.tar")
+    first = files(own_cache)[0]
+    age([first])
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    text = said(capsys, "cache", "clear", code=2)
+    start = (
+        f"removed 0 files, 0 bytes\ndriftscan: error: {first}: it cannot be removed: Permission denied, and 2 files, "
+    )
+    assert text.startswith(start)
+    assert text.endswith(" more\n")
+    assert text.count("\n") == 2
+    inventories(own_cache)[0].rename(own_cache / "kept")
+    files(own_cache)[1].rename(own_cache / "other")
+    (left,) = files(own_cache)
+    text = said(capsys, "cache", "prune", "--keep", "0", code=2)
+    assert text.startswith("removed 0 files, 0 bytes; 1 file, ")
+    assert text.endswith(f" left\ndriftscan: error: {left}: it cannot be removed: Permission denied\n")
+
+
+def refused(own_cache: Path, how: str) -> str:
+    """Make the cache one that cannot be used; what is said of it."""
+    if how == "file":
+        own_cache.parent.mkdir(parents=True, exist_ok=True)
+        own_cache.write_text("")
+        return f"nothing is kept in {own_cache}: it is no folder"
+    folder = own_cache / "inventories" / str(inventoryfile.SCHEMA)
+    folder.mkdir(parents=True)
+    if how == "link":
+        folder.rename(own_cache / "elsewhere")
+        folder.symlink_to(own_cache / "elsewhere")
+        return f"nothing is kept in {folder}: it is no folder"
+    folder.chmod(0o777)
+    return f"nothing is kept in {folder}: others may write to it"
+
+
+@pytest.mark.parametrize("how", ["file", "open", "link"])
+def test_a_cache_that_cannot_be_used(
+    how: str, image: Path, own_cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sentence = refused(own_cache, how)
+    assert said(capsys, "cache").endswith(f"lists of files in wheels: 0 files, 0 bytes\n{sentence}\n")
+    Path("requirements.txt").write_text("six==1\n")
+    for arguments in (
+        ["inspect", "shop.tar"],
+        ["compare", "requirements.txt", "shop.tar"],
+        ["diff", "shop.tar", "shop.tar"],
+        ["lint", "shop.tar"],
+    ):
+        run(arguments)
+        assert capsys.readouterr().err == f"driftscan: warning: {sentence}\n"
+        for option in ("--no-cache", "--quiet"):
+            run([*arguments, option])
+            assert capsys.readouterr().err == ""
+
+
+def test_folders_above_may_be_those_of_a_group(
+    image: Path, own_cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is made with a umask of 002: nobody else can write to the innermost folder."""
+    before = os.umask(0o002)
+    try:
+        first = said(capsys, "inspect", "shop.tar")
+        assert (own_cache / "layers").stat().st_mode & 0o777 == 0o775
+        assert said(capsys, "inspect", "shop.tar") == first
+        assert "nothing is kept" not in first + said(capsys, "cache")
+    finally:
+        os.umask(before)
+
+
+def test_a_cache_that_cannot_be_used_does_not_matter_to_folders(
+    own_cache: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    refused(own_cache, "file")
+    run(["inspect", f"dir:{tmp_path}"])
+    assert "nothing is kept" not in capsys.readouterr().err
+
+
+def test_a_cache_that_cannot_be_written(
+    own_cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_cache.mkdir(parents=True)
+    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path) != own_cache)
+    assert said(capsys, "cache").endswith(f"\nnothing is kept in {own_cache}: it cannot be written to\n")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from driftscan import inventoryfile
+from driftscan.api.inventories import InventoryCache
 from driftscan.image import Limits, open_image
 from driftscan.image.indexfile import decode
 from driftscan.image.layercache import LayerCache
@@ -184,8 +185,13 @@ def test_a_disk_that_is_full_and_then_is_not(reference: str, tmp_path: Path) -> 
         assert inspected(reference, folder) == full
         assert len(files(folder)) == KEPT
         subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
-        assert inspected(reference, folder) == full
+        warning = _warning(InventoryCache(folder).store.folder)
+        assert inspected(reference, folder) == (*full[:2], warning)
     assert inspected(reference, tmp_path / "other") == full
+
+
+def _warning(folder: Path) -> str:
+    return f"driftscan: warning: nothing is kept in {folder}: it cannot be written to\n"
 
 
 @pytest.mark.real
@@ -193,7 +199,7 @@ def test_a_cache_that_cannot_be_written(reference: str, tmp_path: Path) -> None:
     folder = tmp_path / "cache"
     with mounted(folder, "ro,size=16k,mode=700"):
         found = inspected(reference, folder)
-    assert found == inspected(reference, tmp_path / "other")
+    assert found == (*inspected(reference, tmp_path / "other")[:2], _warning(folder))
     assert found[0] == 0
 
 

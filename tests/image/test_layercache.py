@@ -22,7 +22,7 @@ from driftscan.image.limits import Limits
 from driftscan.image.scan import scan
 from driftscan.image.source import RandomAccess
 from driftscan.model.image import Entry, EntryKind, Keep, LayerIndex
-from driftscan.store import default_folder
+from driftscan.store import Pruned, default_folder
 from tests.builders.images import build, saved_files
 from tests.image.test_scan import random_access, sequential
 
@@ -112,7 +112,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     cache = LayerCache(tmp_path / "file")
     cache.put(DIFF_ID, layer())
     assert cache.get(DIFF_ID) is None
-    assert cache.store.prune() == ()
+    assert cache.store.prune() == Pruned()
 
 
 def test_pruning_takes_what_was_not_used_for_longest(cache: LayerCache) -> None:
@@ -122,10 +122,10 @@ def test_pruning_takes_what_was_not_used_for_longest(cache: LayerCache) -> None:
     for age, diff_id in ((100, DIFF_ID), (200, OTHER)):
         os.utime(cache.store.folder / diff_id.removeprefix("sha256:"), (now - age, now - age))
     size = stored_size = next(iter(cache.store.files())).size
-    (removed,) = cache.store.prune(keep=size + 10)
+    ((removed,), _) = cache.store.prune(keep=size + 10)
     assert (removed.path.name, removed.size) == (OTHER.removeprefix("sha256:"), stored_size)
     assert cache.get(DIFF_ID) == layer()
-    assert cache.store.prune(keep=1 << 30, older_than=now + 1000) != ()
+    assert cache.store.prune(keep=1 << 30, older_than=now + 1000).removed != ()
     assert list(cache.store.files()) == []
 
 
@@ -133,7 +133,7 @@ def test_to_use_a_layer_is_to_keep_it(cache: LayerCache) -> None:
     cache.put(DIFF_ID, layer())
     os.utime(stored(cache), (0, 0))
     cache.get(DIFF_ID)
-    assert cache.store.prune(keep=1 << 30, older_than=time.time() - 60) == ()
+    assert cache.store.prune(keep=1 << 30, older_than=time.time() - 60) == Pruned()
 
 
 def test_the_cache_stays_within_its_limit(tmp_path: Path) -> None:
