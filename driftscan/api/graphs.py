@@ -76,7 +76,9 @@ def why(package: str, arguments: Sequence[str], scope: Scope = Scope()) -> tuple
 
 
 def alike(package: str, answers: Sequence[Answer]) -> str | None:
-    """A project of nearly that name in one of the graphs."""
+    """A project of nearly that name in one of the graphs; None where it is known where that very project is."""
+    if any(answer.graph.elsewhere(canonicalize_name(package)) for answer in answers):
+        return None
     names: list[NormalizedName] = [node.name for answer in answers for node in answer.graph.nodes]
     close = difflib.get_close_matches(canonicalize_name(package), names, n=1)
     return close[0] if close else None
@@ -103,4 +105,5 @@ def _of_image(reference: str, scope: Scope) -> Dependencies:
     with open_target(reference, platform=scope.platform, offline=scope.offline) as image:
         inventory = take_inventory(image, environment=scope.environment, cache=scope.cache)
         found = default_environment(inventory, image.reference)
-    return installed(found, image.reference)
+    others = [each for each in inventory.environments if each.path != found.path]
+    return installed(found, image.reference, others)

@@ -11,7 +11,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from driftscan import markers
 from driftscan.errors import MarkerError
-from driftscan.model.dependencies import Dependencies, Kind, Link, Node, Start
+from driftscan.model.dependencies import Dependencies, Kind, Link, Neighbour, Node, Start
 from driftscan.model.inventory import CondaPackage, Distribution, Environment
 from driftscan.model.lock import Scope, ScopeKind
 
@@ -25,10 +25,11 @@ class _Edge(NamedTuple):
     """The extra of its own project that it belongs to; empty: it always counts."""
 
 
-def installed(environment: Environment, title: str) -> Dependencies:
+def installed(environment: Environment, title: str, others: Sequence[Environment] = ()) -> Dependencies:
     """Distributions that can be imported and conda packages; requirements that apply on the environment's target.
 
     A conda package that is a Python project is one node, not two. Extras count where something asks for them.
+    `others` are the other environments of the image.
     """
     distributions = {each.name: each for each in environment.distributions if each.shadowed_by is None}
     owned = {each.conda_name.lower() for each in distributions.values() if each.conda_name is not None}
@@ -49,7 +50,14 @@ def installed(environment: Environment, title: str) -> Dependencies:
         nodes=tuple(nodes),
         links=tuple(sorted(links, key=lambda link: (link.source, link.target, link.scope))),
         starts=tuple(Start(target=position) for position in range(len(nodes)) if position not in required),
+        place=environment.path,
+        neighbours=tuple(Neighbour(each.path, frozenset(_names(each))) for each in others),
     )
+
+
+def _names(environment: Environment) -> Iterator[NormalizedName]:
+    yield from (each.name for each in environment.distributions)
+    yield from (canonicalize_name(each.name) for each in environment.conda)
 
 
 def _node(distribution: Distribution) -> Node:

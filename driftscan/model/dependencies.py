@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from packaging.utils import NormalizedName
 
@@ -64,12 +65,20 @@ class Start:
     """Extras and groups of the project that ask for it; empty: it always does."""
 
 
+class Neighbour(NamedTuple):
+    """Another environment of the same image: its path, and the projects that can be imported there."""
+
+    path: str
+    names: frozenset[NormalizedName]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies:
     """Nodes in the order of their names, links in the order of their ends, and where the graph starts.
 
     `title` is the path of the lock or the reference of the image. `has_links` is False where nothing records who
-    requires what; then every node is a start.
+    requires what; then every node is a start. `place` is the path of the environment in the image, `neighbours` are the
+    others that the image has.
     """
 
     title: str
@@ -78,6 +87,12 @@ class Dependencies:
     links: tuple[Link, ...]
     starts: tuple[Start, ...]
     has_links: bool = True
+    place: str | None = None
+    neighbours: tuple[Neighbour, ...] = ()
+
+    def elsewhere(self, name: NormalizedName) -> tuple[str, ...]:
+        """Paths of the other environments that have a project."""
+        return tuple(each.path for each in self.neighbours if name in each.names)
 
     def find(self, name: NormalizedName) -> tuple[int, ...]:
         """Indexes of the nodes of a project."""

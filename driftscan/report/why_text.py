@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from packaging.utils import canonicalize_name
+
 from driftscan.graph.chains import Chain, Chains
 from driftscan.model.dependencies import Dependencies, Kind, Node
 from driftscan.model.lock import ScopeKind
@@ -23,14 +25,22 @@ def render(name: str, answers: Sequence[tuple[Dependencies, Sequence[Chains]]], 
 def _block(name: str, graph: Dependencies, found: Sequence[Chains], view: View) -> list[str]:
     lines = wrap([Span(graph.title, Style.STRONG)], view)
     if not found:
-        word = "locked" if graph.kind is Kind.LOCKED else "installed"
-        return [*lines, *wrap([Span(f"{name} is not {word}")], view, first="  ", rest="    ")]
+        return [*lines, *wrap([Span(_absent(name, graph))], view, first="  ", rest="    ")]
     for chains in found:
         node = graph.nodes[chains.target]
         facts = (Span(f"{view.separator} {fact}", Style.FAINT) for fact in _facts(node))
         lines += wrap([Span(node.title), *facts], view, first="  ", rest="    ")
         lines += _ways(graph, chains, view)
     return lines
+
+
+def _absent(name: str, graph: Dependencies) -> str:
+    if graph.kind is Kind.LOCKED:
+        return f"{name} is not locked"
+    places = graph.elsewhere(canonicalize_name(name))
+    if not places:
+        return f"{name} is not installed"
+    return f"{name} is not in {graph.place}; it is in {', '.join(places)}, see --environment {places[0]}"
 
 
 def _facts(node: Node) -> Iterator[str]:

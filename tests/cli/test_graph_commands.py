@@ -82,6 +82,24 @@ def test_why_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
+def test_why_what_is_in_another_environment(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tools = "opt/tools/lib/python3.11/site-packages"
+    steps = [
+        ("ADD rootfs /", {**glibc(), **interpreter(), **venv(), **venv("opt/tools")}),
+        ("RUN pip install", {**distribution("six", "1.17"), **distribution("sixx", "1", tools)}),
+    ]
+    docker_archive(project / "two.tar", steps, Entrypoint=["/opt/venv/bin/python3"])
+    assert said(capsys, "why", "Sixx", "two.tar", code=1) == (
+        "two.tar\n  sixx is not in /opt/venv; it is in /opt/tools, see --environment /opt/tools\n"
+    )
+    (answer,) = json.loads(said(capsys, "why", "sixx", "two.tar", "-f", "json", code=1))["answers"]
+    assert (answer["found"], answer["elsewhere"]) == ([], ["/opt/tools"])
+    assert said(capsys, "why", "sixx", "two.tar", "--environment", "/opt/tools") == (
+        "two.tar\n  sixx 1 · layer 2: RUN pip install\n    nothing that is installed requires it\n"
+    )
+    assert said(capsys, "why", "idna", "two.tar", code=1) == "two.tar\n  idna is not installed\n"
+
+
 def test_why_what_is_nowhere(capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "why", "sixx", "uv.lock", code=1) == "uv.lock\n  sixx is not locked\nhint: did you mean six?\n"
 
