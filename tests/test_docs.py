@@ -12,7 +12,7 @@ import pytest
 
 import driftscan
 from docs.manual import pages
-from driftscan.cli import COMMANDS, program
+from driftscan.cli import COMMANDS, program, run
 from driftscan.settings.keys import SCOPED, SETTINGS
 
 ROOT = Path(__file__).parent.parent
@@ -67,7 +67,6 @@ def test_the_python_examples_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "samples").symlink_to(ROOT / "samples")
-    (tmp_path / "driftscan-baseline.toml").write_text('[[suppress]]\nrule = "DR202"\nreason = "x"\n')
     monkeypatch.chdir(tmp_path)
     first, second = re.findall(r"^```python\n(.*?)^```", PAGES["python"], re.MULTILINE | re.DOTALL)
     exec(compile(first, "python.md", "exec"), {})
@@ -77,11 +76,13 @@ def test_the_python_examples_run(
         "error DR203 toolz",
         "error IN402 wrapt",
     ]
+    (command,) = (command for page, command in _commands() if page == "python")
+    assert run(shlex.split(command)[1:]) == 0
     names: dict[str, object] = {}
     exec(compile(second, "python.md", "exec"), names)
     report = names["report"]
     assert isinstance(report, driftscan.Report)
-    assert report.findings == ()
+    assert (len(report.findings), report.active) == (4, ())
 
 
 def test_the_python_page_has_every_use_case() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from types import CodeType
 
 import pytest
 
@@ -41,17 +42,34 @@ def test_every_command_is_one_that_the_program_has(command: list[str]) -> None:
 
 def test_the_python_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(ROOT)
-    (example,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    exec(compile(example, "README.md", "exec"), {})
+    exec(_python_example(), {})
     assert capsys.readouterr().out.splitlines() == [
         (
-            "IN401 python-dateutil 8 a file of python-dateutil 4.0.0 differs from its RECORD: "
+            "IN401 python-dateutil layer 8 a file of python-dateutil 4.0.0 differs from its RECORD: "
             "/opt/venv/lib/python3.11/site-packages/dateutil/parser/_parser.py"
         ),
-        "DR202 tabulate 6 tabulate 0.10.0 is locked, 0.9.0 is installed",
-        "DR203 toolz 7 toolz 1.2.0 is installed and not locked",
+        "DR202 tabulate layer 6 tabulate 0.10.0 is locked, 0.9.0 is installed",
+        "DR203 toolz layer 7 toolz 1.2.0 is installed and not locked",
         (
-            "IN402 wrapt 9 a file of wrapt 2.5.2 is gone from the image: "
+            "IN402 wrapt layer 9 a file of wrapt 2.5.2 is gone from the image: "
             "/opt/venv/lib/python3.11/site-packages/wrapt/signature.py"
         ),
     ]
+
+
+def test_the_python_example_runs_on_findings_that_no_layer_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample, copy = ROOT / "samples" / "data-science", tmp_path / "samples" / "data-science"
+    copy.mkdir(parents=True)
+    (copy / "image.tar").symlink_to(sample / "image.tar")
+    locked = (sample / "requirements.txt").read_text()
+    (copy / "requirements.txt").write_text(f"{locked}nowhere==1.0 --hash=sha256:{0:064}\n")
+    monkeypatch.chdir(tmp_path)
+    exec(_python_example(), {})
+    assert "DR201 nowhere no layer nowhere 1.0 is locked and not installed\n" in capsys.readouterr().out
+
+
+def _python_example() -> CodeType:
+    (example,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    return compile(example, "README.md", "exec")
