@@ -105,7 +105,8 @@ def compare(
     (without it, the one its entrypoint runs), `platform` (`os/architecture[/variant]`) which of several images.
     `select` and `ignore` hold codes of rules, beginnings of codes (`DR`), or slugs. `fail_on` is the least severity
     that makes the verdict drift, None for never. With `cache`, layers that were read before are not read again. With
-    `proving`, what is installed is compared with the locked files too. Raises DriftscanError where something cannot be
+    `proving`, what is installed is compared with the locked files too. An environment on this machine (`env:`) was not
+    built as an image is, so the practices are not judged. Raises DriftscanError where something cannot be
     read.
     """
     if not locks:
@@ -140,7 +141,7 @@ def compare(
         matching=comparison.matching_without(rules.wrong(findings)),
         findings=findings,
         unchecked=comparison.unchecked,
-        practices=linting.scorecard(comparison, ignore),
+        practices=linting.scorecard(comparison, ignore) if image.source != "env" else (),
         packages=tuple(selection.packages.values()),
         dependencies=selected(graph, selection, found.target),
         inventory=inventory,

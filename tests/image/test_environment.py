@@ -6,7 +6,10 @@ import sys
 import venv
 from pathlib import Path
 
+import pytest
+
 import driftscan
+from driftscan.cli import run
 from driftscan.model.inventory import Environment
 
 
@@ -47,3 +50,14 @@ def test_the_machine_s_libraries_are_known(tmp_path: Path) -> None:
     assert found.interpreter.api is not None
     assert "PyList_New" in found.interpreter.api
     assert found.unchecked == ()
+
+
+def test_how_images_should_be_built_is_not_asked_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prefix = tmp_path / "venv"
+    venv.create(prefix, with_pip=False)
+    lock = tmp_path / "requirements.txt"
+    lock.write_text("shop==1\n")
+    script(prefix, "shop", str(prefix / "bin" / "python"))
+    assert driftscan.compare([str(lock)], f"env:{prefix}").practices == ()
+    run(["compare", str(lock), f"env:{prefix}"])
+    assert "practices" not in capsys.readouterr().out
