@@ -10,6 +10,7 @@ import hashlib
 import re
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import packaging
@@ -35,8 +36,19 @@ class InventoryCache:
     def __init__(self, folder: Path) -> None:
         self.store = Store(folder, "inventories", inventoryfile.SCHEMA, _NAMES, most=_MOST, limit=_LIMIT)
 
-    def get(self, name: str) -> Inventory | None:
-        """What was stored under a name that `name_of` gave; None where it is not there."""
+    def kept(self, name: str, make: Callable[[], Inventory]) -> Inventory:
+        """What is stored under a name that `name_of` gave; where it is not there, what `make` gives, which is stored.
+
+        It has to be of layers whose content is known to have the diff ids that the name stands for.
+        """
+        found = self._get(name)
+        if found is None:
+            found = make()
+            self.store.write(name, [inventoryfile.encode(found, name)])
+            self.store.trim()
+        return found
+
+    def _get(self, name: str) -> Inventory | None:
         data = self.store.read(name)
         if data is None:
             return None
@@ -47,11 +59,6 @@ class InventoryCache:
         if found is not None:
             self.store.touch(name)
         return found
-
-    def put(self, name: str, found: Inventory) -> None:
-        """Keep an inventory of layers whose content is known to have the diff ids that the name stands for."""
-        self.store.write(name, [inventoryfile.encode(found, name)])
-        self.store.trim()
 
 
 def name_of(config: ImageConfig, prefer: str | None, *, with_traces: bool, limits: Limits) -> str:

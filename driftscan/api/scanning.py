@@ -54,18 +54,18 @@ def take_inventory(
             return _chosen(image.access.inventory, environment)
         prefer = environment or image.focus
         folder = default_folder() if cache else None
-        known = InventoryCache(folder) if folder is not None and _is_stored(image) and not with_contents else None
-        name = name_of(image.config, prefer, with_traces=with_traces, limits=LIMITS) if known is not None else ""
-        if known is not None and (found := known.get(name)) is not None:
-            return found
-        # Imported for images that were not looked at before: it takes as long as all else for one that was.
-        from driftscan.api.taking import Taking, take
 
-        asked = Taking(prefer=prefer, with_contents=with_contents, with_traces=with_traces)
-        found = take(image, asked, LIMITS, folder, progress)
-        if known is not None:
-            known.put(name, found)
-        return found
+        def anew() -> Inventory:
+            # Imported for images that were not looked at before: it takes as long as all else for one that was.
+            from driftscan.api.taking import Taking, take
+
+            asked = Taking(prefer=prefer, with_contents=with_contents, with_traces=with_traces)
+            return take(image, asked, LIMITS, folder, progress)
+
+        if folder is None or with_contents or not _is_stored(image):
+            return anew()
+        name = name_of(image.config, prefer, with_traces=with_traces, limits=LIMITS)
+        return InventoryCache(folder).kept(name, anew)
 
 
 def _is_stored(image: Image) -> bool:
