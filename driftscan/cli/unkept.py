@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from driftscan.api.inventories import InventoryCache
@@ -13,9 +15,14 @@ _SAID = "driftscan.cli.unkept"
 
 
 def warn_of_cache(image: str, *, no_cache: bool, quiet: bool) -> None:
-    """Say once in a run, on stderr, why what is read of `image` cannot be kept."""
+    """Say once in a run, on stderr, why what is read of `image` cannot be kept.
+
+    Nobody expects that of a user without a home to write to, as in many containers.
+    """
     folder = default_folder()
     if no_cache or quiet or folder is None or image.startswith(_NEVER_KEPT):
+        return
+    if not os.environ.get("DRIFTSCAN_CACHE_DIR") and not os.path.lexists(folder):
         return
     # That of layers lies beside it and is made alike; what knows its name takes long to import.
     found = trouble(InventoryCache(folder).store.folder)

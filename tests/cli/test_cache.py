@@ -220,3 +220,12 @@ def test_a_cache_that_cannot_be_written(
 )
 def test_mistakes(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert message in said(capsys, "cache", *arguments, code=2)
+
+
+def test_a_home_that_cannot_be_written_to_is_no_news(
+    image: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("DRIFTSCAN_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/nowhere")
+    said(capsys, "inspect", "shop.tar")
+    assert said(capsys, "inspect", "shop.tar", "--quiet") == said(capsys, "inspect", "shop.tar")
