@@ -11,10 +11,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.utils import NormalizedName
 
-from driftscan import markers
+from driftscan import markers, requiresdist
 from driftscan.errors import MarkerError
 from driftscan.graph.installed import installed
 from driftscan.model.inventory import DirectUrl, Distribution, DistributionForm, Environment
@@ -132,16 +131,13 @@ def _required(
     found: Distribution, target: Mapping[str, str], extras: frozenset[str], state: bool | None
 ) -> frozenset[tuple[NormalizedName, str]]:
     required: set[tuple[NormalizedName, str]] = set()
-    for line in found.requires:
+    for edge, marker in filter(None, map(requiresdist.read, found.requires)):
         try:
-            requirement = Requirement(line)
-            marker = str(requirement.marker) if requirement.marker is not None else None
             holds = markers.evaluate(marker, target, extras=extras)
-        except (InvalidRequirement, MarkerError):
+        except MarkerError:
             continue
         if holds is state:
-            name = canonicalize_name(requirement.name)
-            required.update((name, each) for each in ("", *map(canonicalize_name, requirement.extras)))
+            required.update((edge.name, each) for each in ("", *edge.extras))
     return frozenset(required)
 
 

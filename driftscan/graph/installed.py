@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from driftscan import markers
+from driftscan import markers, requiresdist
 from driftscan.errors import MarkerError
 from driftscan.model.dependencies import Dependencies, Kind, Link, Neighbour, Node, Start
 from driftscan.model.inventory import CondaPackage, Distribution, Environment
@@ -76,28 +74,16 @@ def _conda_node(package: CondaPackage) -> Node:
     return Node(name=name, version=package.version, origin="conda", path=package.path, layer=package.layer)
 
 
-@lru_cache(maxsize=16384)
-def _requirement(text: str) -> Requirement | None:
-    try:
-        return Requirement(text)
-    except (InvalidRequirement, RecursionError):
-        return None
-
-
 def _edges(distribution: Distribution, environment: Environment) -> Iterator[_Edge]:
-    for text in distribution.requires:
-        requirement = _requirement(text)
-        if requirement is None:
-            continue
-        marker = str(requirement.marker) if requirement.marker is not None else None
+    for required, marker in filter(None, map(requiresdist.read, distribution.requires)):
         for extra in ("", *sorted(distribution.provides_extras)):
             try:
                 holds = markers.evaluate(marker, environment.target.markers, extras={extra} if extra else frozenset())
             except MarkerError:
                 break
             if holds is not False:
-                extras = tuple(sorted(map(canonicalize_name, requirement.extras)))
-                yield _Edge(canonicalize_name(requirement.name), str(requirement.specifier), extras, marker, extra)
+                extras = tuple(sorted(required.extras))
+                yield _Edge(required.name, str(required.specifier), extras, marker, extra)
                 break
 
 

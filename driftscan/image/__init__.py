@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from importlib import import_module
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from driftscan.errors import NotFoundError, UnreachableError, UsageError
 from driftscan.image.limits import Limits
 from driftscan.image.references import parse_image_name, parse_target
 from driftscan.image.source import Image
+from driftscan.imported import Imported
 
 __all__ = ["SOURCES", "Image", "Limits", "Opener", "open_image"]
 
@@ -19,24 +19,8 @@ Opener: TypeAlias = Callable[[str, str | None, Limits], Image]
 """Opens what stands behind a scheme, for a platform (`os/architecture[/variant]`) or None."""
 
 
-class _Sources(Mapping[str, Opener]):
-    """Functions of modules of this room by scheme, imported when they are asked for: a run reads one or two of them."""
-
-    def __init__(self, functions: Mapping[str, str]) -> None:
-        self._functions = functions
-
-    def __getitem__(self, scheme: str) -> Opener:
-        module, _, function = self._functions[scheme].partition(".")
-        return cast("Opener", getattr(import_module(f"{__name__}.{module}"), function))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._functions)
-
-    def __len__(self) -> int:
-        return len(self._functions)
-
-
-SOURCES: Mapping[str, Opener] = _Sources(
+SOURCES: Mapping[str, Opener] = Imported[Opener](
+    __name__,
     {
         "docker": "docker.open_image",
         "podman": "podman.open_image",
@@ -48,7 +32,7 @@ SOURCES: Mapping[str, Opener] = _Sources(
         "env": "environment.open_environment",
         "sbom": "sbom.open_bill",
         "inventory": "inventory.open_inventory",
-    }
+    },
 )
 _FILE = re.compile(r"\.(?:tar(?:\.\w+)?|tgz|zip|json|txt|in|toml|lock|ya?ml)$")
 """What somebody means a file by, though an image could be called so too: then it needs its scheme."""

@@ -58,15 +58,12 @@ class Buffer:
         return self._views(size)
 
     def _views(self, size: int) -> Iterator[memoryview]:
-        while size:
-            part = memoryview(self._piece)[self._offset : self._offset + size]
-            if part:
-                self._offset += len(part)
-                self.position += len(part)
-                size -= len(part)
-                yield part
-            elif not self._refill():
-                raise ImageError(f"the archive is cut off at byte {self.position}")
+        left = size
+        for part in self._parts(size):
+            left -= len(part)
+            yield part
+        if left:
+            raise ImageError(f"the archive is cut off at byte {self.position}")
 
     def skip(self, size: int) -> None:
         """Pass over `size` bytes without copying them; ImageError where the stream ends before."""
@@ -91,9 +88,9 @@ class Buffer:
             if not self._refill():
                 return
 
-    def _parts(self, size: int) -> Iterator[bytes]:
+    def _parts(self, size: int) -> Iterator[memoryview]:
         while size:
-            part = self._piece[self._offset : self._offset + size]
+            part = memoryview(self._piece)[self._offset : self._offset + size]
             if part:
                 self._offset += len(part)
                 self.position += len(part)

@@ -20,13 +20,14 @@ T = TypeVar("T")
 BLOCK = 512
 ZERO_BLOCK = bytes(BLOCK)
 _BLANKED_CHECKSUM = b" " * 8
+_BLANKED_SUM = sum(_BLANKED_CHECKSUM)
 _HEADER_ONLY = frozenset(b"123456")
-_ORDINARY_NUMBERS = re.compile(rb"([0-7]{7})\0(?:[0-7]{7}\0){2}([0-7]{11})\0[0-7]{11}\0")
+_NUMBERS = rb"([0-7]{7})\0(?:[0-7]{7}\0){2}([0-7]{11})\0[0-7]{11}\0"
+_ORDINARY_NUMBERS = re.compile(_NUMBERS)
 """Mode, owner, group, size and time as nearly every program writes them."""
 _ORDINARY_DEVICE = (b"\0" * 16, b"0000000\0" * 2)
 _ORDINARY = re.compile(
-    rb"([0-7]{7})\0(?:[0-7]{7}\0){2}([0-7]{11})\0[0-7]{11}\0"
-    rb"([0-7]{6})\0 ([0125])(.{100})ustar(?:\0..|  \0).{64}(?:\0{16}|(?:0000000\0){2})\0.{11}\0.{150}\0",
+    _NUMBERS + rb"([0-7]{6})\0 ([0125])(.{100})ustar(?:\0..|  \0).{64}(?:\0{16}|(?:0000000\0){2})\0.{11}\0.{150}\0",
     re.DOTALL,
 )
 """Bytes 100 to 508 of a header as Go and GNU tar write it, without a prefix before the name or times in its place."""
@@ -155,7 +156,7 @@ def _ordinary(block: bytes) -> Header | None:
         return None
     mode, size, checksum, flag, target = match.groups()
     total = (zlib.adler32(block) & 0xFFFF) - 1
-    if total - sum(block[148:156]) + sum(_BLANKED_CHECKSUM) != int(checksum, 8):
+    if total - sum(block[148:156]) + _BLANKED_SUM != int(checksum, 8):
         return None
     length = int(size, 8) if flag == b"0" else 0
     link = _text(target) if target[0] else b""
