@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date
 from types import MappingProxyType
@@ -469,3 +470,11 @@ def said_everywhere(text: str) -> Report:
             Practice(number=1, title=text, outcome=Outcome.FAIL, evidence=(Evidence(text, Outcome.FAIL, text, text),)),
         ),
     )
+
+
+def assert_harmless(shown: str) -> None:
+    """Text for people is one printable line after the other, none of which gives orders to a pipeline."""
+    shown.encode()
+    for line in shown.split("\n"):
+        assert line.isprintable()
+        assert not re.search(r"^\s*::[A-Za-z]|##\[|##vso\[", line)
