@@ -1,4 +1,4 @@
-"""A forward-only view of a stream that comes in pieces."""
+"""Streams that come in pieces: a forward-only view of them, and pieces as a stream."""
 
 from __future__ import annotations
 
@@ -103,3 +103,19 @@ class Buffer:
         self._offset = 0
         self._piece = next(self._pieces, b"")
         return bool(self._piece)
+
+
+class Pieces:
+    """Pieces, none of which is empty, as a stream."""
+
+    __slots__ = ("_piece", "_pieces")
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._piece = b""
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes, `size` or fewer; none at the end."""
+        piece = self._piece or next(self._pieces, b"")
+        self._piece = piece[size:]
+        return piece[:size]

@@ -18,7 +18,7 @@ from driftscan.image.decompress import CHUNK, Stream
 from driftscan.image.docker_archive import arrivals
 from driftscan.image.limits import Limits
 from driftscan.image.manifest import check_platform, read_config
-from driftscan.image.source import Arrival, Image, Sequential
+from driftscan.image.source import Arrival, Image, RandomAccess, Sequential, Stored
 from driftscan.image.strictjson import JsonObject, load_object, objects, text
 from driftscan.image.tarheader import BLOCK, Headers
 from driftscan.image.transport import cause
@@ -80,6 +80,11 @@ class Client:
     @property
     def where(self) -> str:
         return f"{self.engine.title} at {self.endpoint.url}"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the engine seems to run on this machine."""
+        return self.endpoint.url.startswith("unix://")
 
     @property
     def version(self) -> str:
@@ -253,10 +258,12 @@ def saved_image(
     saves: Sequence[str],
     platform: str | None,
     limits: Limits,
+    stored: RandomAccess | None = None,
 ) -> Image:
     """The image with the id `identity`, whose layers are read from a stream that the engine saves it as.
 
-    `saves` are paths of such streams; an engine may refuse all but the last.
+    `saves` are paths of such streams; an engine may refuse all but the last. `stored` are its layers in the engine's
+    store, where they can be read there.
     """
     check_platform(config, platform, f"{client.engine.scheme}:{reference}")
 
@@ -265,11 +272,12 @@ def saved_image(
         with ExitStack() as stack:
             yield arrivals(_first(client, saves, stack), limits)
 
+    stream = Sequential(arrivals=layers)
     return Image(
         reference=reference,
         source=client.engine.scheme,
         config=config,
-        access=Sequential(arrivals=layers),
+        access=stream if stored is None else Stored(blobs=stored, otherwise=stream),
         digest=identity,
         platform=config.platform or None,
         close=client.close,

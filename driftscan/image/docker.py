@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from driftscan.errors import ImageError, UnreachableError
 from driftscan.image.daemon import Client, Endpoint, Engine, Tls, asking, image_path, saved_config, saved_image
+from driftscan.image.docker_storage import storage_root, stored_config, stored_layers
 from driftscan.image.limits import Limits
 from driftscan.image.manifest import check_digest, read_config
 from driftscan.image.paths import home
@@ -41,8 +42,11 @@ def open_image(reference: str, platform: str | None, limits: Limits) -> Image:
         found = client.object(f"{images}/{path}/json", _ANSWER)
         identity = text(found, "Id", _ANSWER)
         own = f"{images}/{check_digest(identity, 'the image')}"
-        config = _config(client, found, own, limits)
-        return saved_image(client, reference, identity, config, (f"{own}/get",), platform, limits)
+        root = storage_root(found) if client.is_here else None
+        raw = stored_config(root, identity, limits) if root is not None else None
+        config = read_config(raw, limits) if raw is not None else _config(client, found, own, limits)
+        stored = stored_layers(root, config.diff_ids, limits) if root is not None else None
+        return saved_image(client, reference, identity, config, (f"{own}/get",), platform, limits, stored)
 
 
 def known_digest(reference: str, limits: Limits) -> str | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from driftscan.errors import DriftscanError, ImageError, NotFoundError
 from driftscan.image.archive import index_members, open_member, read_member
-from driftscan.image.buffer import Buffer
+from driftscan.image.buffer import Buffer, Pieces
 from driftscan.image.decompress import CHUNK, Stream, chunks, is_compressed
 from driftscan.image.limits import Limits
 from driftscan.image.manifest import check_platform, read_config
@@ -121,7 +121,7 @@ class _Compressed:
     def _stream(self) -> Iterator[Stream]:
         with opening(self._file) as file:
             try:
-                yield _Inflated(chunks(file, hashlib.sha256(), self._limits))
+                yield Pieces(chunks(file, hashlib.sha256(), self._limits))
             except DriftscanError as error:
                 error.where = error.where or str(self._file)
                 raise
@@ -149,19 +149,6 @@ def _documents(stream: Stream, limits: Limits) -> dict[str, bytes]:
         buffer.skip_padding(header.size)
     buffer.drain()
     return found
-
-
-class _Inflated:
-    """Pieces as a stream."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._piece = b""
-
-    def read(self, size: int, /) -> bytes:
-        piece = self._piece or next(self._pieces, b"")
-        self._piece = piece[size:]
-        return piece[:size]
 
 
 def _promised_digest(name: str) -> str | None:

@@ -11,6 +11,7 @@ from driftscan.errors import UnreachableError
 from driftscan.image.daemon import Client, Endpoint, Engine, asking, image_path, saved_image
 from driftscan.image.limits import Limits
 from driftscan.image.manifest import check_digest, read_config
+from driftscan.image.podman_storage import stored_layers
 from driftscan.image.source import Image
 from driftscan.image.strictjson import JsonObject, text
 
@@ -35,7 +36,9 @@ def open_image(reference: str, platform: str | None, limits: Limits) -> Image:
         identity = check_digest(f"sha256:{text(found, 'Id', _ANSWER).removeprefix('sha256:')}", "the image")
         # The other format takes longer, since layers are compressed for it; but zstd layers do not go into this one.
         saves = [f"{images}/{identity.removeprefix('sha256:')}/get?compress=false&format={kind}" for kind in _FORMATS]
-        return saved_image(client, reference, identity, read_config(_config(found), limits), saves, platform, limits)
+        config = read_config(_config(found), limits)
+        stored = stored_layers(found, len(config.diff_ids), limits) if client.is_here else None
+        return saved_image(client, reference, identity, config, saves, platform, limits, stored)
 
 
 def _config(found: JsonObject) -> bytes:

@@ -17,7 +17,7 @@ from driftscan.image.layer import read_layer
 from driftscan.image.layercache import LayerCache
 from driftscan.image.limits import Limits
 from driftscan.image.pipeline import Digest, ahead
-from driftscan.image.source import Image, Indexed, RandomAccess, Sequential, Taken
+from driftscan.image.source import Image, Indexed, RandomAccess, Sequential, Stored, Taken
 from driftscan.model.image import LayerIndex, Wants
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -48,14 +48,27 @@ def scan(
     meter = _Meter(image.reference, len(diff_ids), limits, progress)
     known = _cached(cache, diff_ids, meter)
     if len(known) < len(set(diff_ids)):
-        reading = _Reading(wants, meter, cache)
-        if isinstance(image.access, RandomAccess):
-            known |= _scan_blobs(image.access, diff_ids, known.keys(), reading)
-        else:
-            known |= _scan_stream(image.access, diff_ids, known.keys(), reading)
+        known |= _scan_all(image.access, diff_ids, known.keys(), _Reading(wants, meter, cache))
         if cache is not None:
             cache.trim()
     return tuple(known[diff_id] for diff_id in diff_ids)
+
+
+def _scan_all(
+    access: RandomAccess | Sequential | Stored, diff_ids: tuple[str, ...], known: AbstractSet[str], reading: _Reading
+) -> dict[str, LayerIndex]:
+    """The layers that are not `known`."""
+    if isinstance(access, RandomAccess):
+        return _scan_blobs(access, diff_ids, known, reading)
+    if isinstance(access, Sequential):
+        return _scan_stream(access, diff_ids, known, reading)
+    try:
+        return _scan_blobs(access.blobs, diff_ids, known, reading)
+    except LimitError:
+        raise
+    except ImageError:
+        # The owner may have changed the store meanwhile, or lay it out in another way.
+        return _scan_stream(access.otherwise, diff_ids, known, reading._replace(meter=reading.meter.anew(len(known))))
 
 
 def _cached(cache: LayerCache | None, diff_ids: tuple[str, ...], meter: _Meter) -> dict[str, LayerIndex]:
@@ -85,6 +98,12 @@ class _Meter:
         self._inflated = 0
         self._done = 0
         self.stopped = threading.Event()
+
+    def anew(self, done: int) -> _Meter:
+        """For another attempt at all but the layers that were `done` before the first."""
+        meter = _Meter(self.reference, self._total, self.limits, self._progress)
+        meter._done = done
+        return meter
 
     def inflate(self, size: int) -> None:
         with self._lock:

@@ -5,6 +5,7 @@ A source knows how to get bytes; it does not know what a whiteout or a wheel is.
 - `RandomAccess`: each layer's blob can be opened by itself, several at once (files, registries); or
 - `Sequential`: the blobs come by in one stream, in an order of their own, and which is which may be known only at the
   end (what a daemon's `save` sends); or
+- `Stored`: the blobs lie in the store of a daemon, whose stream is there where they cannot be had; or
 - `Indexed`: there are no blobs, the files are read from a folder directly; or
 - `Taken`: there are no files either, only what somebody has written down about them.
 
@@ -62,6 +63,17 @@ class Sequential:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """Blobs in a store whose owner may change or remove them at any time, and what he sends when asked.
+
+    Where `blobs` cannot be read, or are not what the configuration promises, `otherwise` counts.
+    """
+
+    blobs: RandomAccess
+    otherwise: Sequential
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Indexed:
     """Files of this machine, indexed where they are; there is one layer, and nobody promised a digest."""
 
@@ -75,7 +87,7 @@ class Taken:
     inventory: Inventory
 
 
-Access: TypeAlias = RandomAccess | Sequential | Indexed | Taken
+Access: TypeAlias = RandomAccess | Sequential | Stored | Indexed | Taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ from driftscan.image.history import layer_ids
 from driftscan.image.references import parse_image_name
 from driftscan.image.registries_conf import find_endpoints
 from driftscan.image.scan import scan
+from driftscan.image.source import Access, Sequential, Stored
 from driftscan.inventory import wants
 from driftscan.model.image import EntryKind, LayerId, LayerIndex
 from driftscan.rootfs import Node, RootFS
@@ -63,10 +64,26 @@ class Reading:
     merged: tuple[Node, ...]
 
 
-def read(reference: str, *, platform: str | None = None) -> Reading:
+def as_it_is(access: Access) -> Access:
+    return access
+
+
+def by_storage(access: Access) -> Access:
+    """Layers of a daemon as it stores them; nothing is there that it could send."""
+    assert isinstance(access, Stored)
+    return access.blobs
+
+
+def as_sent(access: Access) -> Access:
+    """Layers of a daemon as it sends them, whether its store can be read or not."""
+    assert isinstance(access, Stored)
+    return access.otherwise
+
+
+def read(reference: str, *, platform: str | None = None, access: Callable[[Access], Access] = as_it_is) -> Reading:
     limits = Limits()
     with open_image(reference, platform=platform, limits=limits) as image:
-        indexes = scan(image, wants, limits)
+        indexes = scan(replace(image, access=access(image.access)), wants, limits)
         merged = tuple(RootFS.merge(indexes).walk(""))
         return Reading(image.source, image.digest, image.config, layer_ids(image.config), indexes, merged)
 
@@ -150,11 +167,23 @@ def test_the_archive_tells_what_was_built(expected: Reading, docker: Docker, bui
 
 def test_docker(docker: Docker, built: str, expected: Reading, same: Same, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", docker.host)
-    by_name, by_id = read(f"docker:{built}"), read(f"docker:{docker.image_id(built)}")
+    by_name = read(f"docker:{built}", access=by_storage)
+    by_id = read(f"docker:{docker.image_id(built)}", access=as_sent)
 
     same(by_name, "docker")
     same(by_id, "docker")
     assert by_name.digest == by_id.digest == expected.digest
+    assert by_name.config == by_id.config == expected.config
+
+
+def test_a_docker_daemon_whose_store_is_out_of_reach(
+    docker: Docker, built: str, same: Same, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", docker.host)
+    monkeypatch.setattr("driftscan.image.docker.storage_root", lambda _: None)
+    with open_image(f"docker:{built}", limits=Limits()) as image:
+        assert isinstance(image.access, Sequential)
+    same(read(f"docker:{built}"), "docker")
 
 
 def test_podman(
@@ -162,10 +191,10 @@ def test_podman(
 ) -> None:
     podman.load(archive)
     monkeypatch.setenv("CONTAINER_HOST", podman.host)
-    found = read(f"podman:{built}")
-
-    same(found, "podman")
-    assert found.digest == expected.digest
+    for access in (by_storage, as_sent):
+        found = read(f"podman:{built}", access=access)
+        same(found, "podman")
+        assert found.digest == expected.digest
 
 
 def test_registry_by_tag_and_digest(docker: Docker, built: str, registry: Registry, same: Same) -> None:
@@ -272,11 +301,13 @@ def test_layers_of_every_compression(
 
     podman("pull", "--tls-verify=false", name)
     monkeypatch.setenv("CONTAINER_HOST", podman.host)
-    same(read(f"podman:{name}"), "podman")
+    for access in (by_storage, as_sent):
+        same(read(f"podman:{name}", access=access), "podman")
     if pulls(docker, kind):
         docker("pull", name)
         monkeypatch.setenv("DOCKER_HOST", docker.host)
-        same(read(f"docker:{name}"), "docker")
+        for access in (by_storage, as_sent):
+            same(read(f"docker:{name}", access=access), "docker")
 
 
 def pulls(docker: Docker, kind: str) -> bool:
@@ -343,11 +374,13 @@ def test_indexes_with_layers_of_every_compression(
 
     podman("pull", "--tls-verify=false", name)
     monkeypatch.setenv("CONTAINER_HOST", podman.host)
-    same(read(f"podman:{name}"), "podman")
+    for access in (by_storage, as_sent):
+        same(read(f"podman:{name}", access=access), "podman")
     if pulls(docker, kind):
         docker("pull", name)
         monkeypatch.setenv("DOCKER_HOST", docker.host)
-        same(read(f"docker:{name}"), "docker")
+        for access in (by_storage, as_sent):
+            same(read(f"docker:{name}", access=access), "docker")
 
 
 def test_layers_with_a_table_of_contents(docker: Docker, tmp_path: Path) -> None:
