@@ -90,11 +90,16 @@ def _chosen(found: Inventory, environment: str | None) -> Inventory:
 
 @contextmanager
 def _named(reference: str) -> Iterator[None]:
-    """Errors inside name `reference` where they name no other place; those of the operating system are ImageErrors."""
+    """Errors inside name `reference` where they name nothing, or a server alone; those of the operating system are
+    ImageErrors.
+    """
     try:
         yield
     except ImageError as error:
-        error.where = error.where or reference
+        if error.where is None:
+            error.where = reference
+        elif error.where.startswith(("https://", "http://")):
+            error.where = f"{reference}, {error.where}"
         raise
     except OSError as error:
         raise ImageError(f"it cannot be read: {error.strerror or error}", where=reference) from error

@@ -30,6 +30,7 @@ from driftscan.cli.options import (
     target_options,
 )
 from driftscan.cli.results import attempted, exit_code, worst, write, write_all
+from driftscan.cli.unkept import warn_of_cache
 from driftscan.errors import UsageError
 from driftscan.finding import Report
 from driftscan.report import CHECK_FORMATS
@@ -73,6 +74,8 @@ def check(context: click.Context, locks: tuple[str, ...], **options: Unpack[_Opt
     """
     if not locks:
         raise UsageError("a lock is needed", hint="driftscan check uv.lock")
+    if options["target"] is not None:
+        warn_of_cache(options["target"], no_cache=options["no_cache"], quiet=options["quiet"])
     found = [(lock,) for lock in locks] if options["each"] else [locks]
     finished, code = attempted(found, lambda taken: Finished(_checked(taken, options), options["baseline"]))
     reports = accepted(context, finished, options, ("LK",))

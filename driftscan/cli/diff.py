@@ -11,8 +11,7 @@ from driftscan.cli import output, progress
 from driftscan.cli.errors import CLEAN, DRIFT, INCOMPLETE
 from driftscan.cli.options import OutputOptions, marker_options, output_options, selection_options, target_options
 from driftscan.cli.scope import ScopeOptions, scope
-from driftscan.cli.unkept import warn_of_cache
-from driftscan.reading import is_lock
+from driftscan.cli.unkept import warn_of_caches
 from driftscan.report.graphs import DIFF_FORMATS
 
 
@@ -40,8 +39,7 @@ def diff(context: click.Context, before: str, after: str, **options: Unpack[_Opt
     driftscan diff old/uv.lock uv.lock --python 3.12 --python-platform linux
     driftscan diff uv.lock shop:1.4
     """
-    for image in (each for each in (before, after) if not is_lock(each)):
-        warn_of_cache(image, no_cache=options["no_cache"], quiet=options["quiet"])
+    warn_of_caches((before, after), no_cache=options["no_cache"], quiet=options["quiet"])
     with progress.layers(after, quiet=options["quiet"]) as watch:
         found = differing.diff(before, after, scope(options), progress=watch)
     for name, path in options["output"]:

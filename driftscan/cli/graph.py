@@ -19,6 +19,7 @@ from driftscan.cli.options import (
     target_options,
 )
 from driftscan.cli.scope import scope
+from driftscan.cli.unkept import warn_of_caches
 from driftscan.errors import UsageError
 from driftscan.report.graphs import GRAPH_FORMATS
 from driftscan.report.view import View
@@ -47,6 +48,7 @@ def graph(arguments: tuple[str, ...], **options: Unpack[_Options]) -> None:
     """
     if not arguments:
         raise UsageError("a lock or an image is needed", hint="driftscan graph uv.lock")
+    warn_of_caches(arguments, no_cache=options["no_cache"], quiet=options["quiet"], lock_format=options["lock_format"])
     found = graphs.graph(arguments, scope(options))
 
     def render(name: str, view: View) -> str:

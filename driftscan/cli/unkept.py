@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 import click
 
 from driftscan.api.inventories import InventoryCache
 from driftscan.cli.errors import warn
+from driftscan.reading import is_lock
 from driftscan.store import default_folder, trouble
 
 _NEVER_KEPT = ("dir:", "env:", "sbom:", "inventory:")
@@ -30,3 +32,10 @@ def warn_of_cache(image: str, *, no_cache: bool, quiet: bool) -> None:
     if found is not None and _SAID not in said:
         said[_SAID] = True
         warn(str(found))
+
+
+def warn_of_caches(arguments: Iterable[str], *, no_cache: bool, quiet: bool, lock_format: str | None = None) -> None:
+    """The same of `arguments` that may be locks as well as images; with `lock_format` all of them are locks."""
+    for image in arguments if lock_format is None else ():
+        if not is_lock(image):
+            warn_of_cache(image, no_cache=no_cache, quiet=quiet)

@@ -20,6 +20,7 @@ from driftscan.cli.options import (
     target_options,
 )
 from driftscan.cli.scope import scope
+from driftscan.cli.unkept import warn_of_caches
 from driftscan.errors import UsageError
 from driftscan.report.graphs import WHY_FORMATS
 
@@ -47,6 +48,7 @@ def why(context: click.Context, project: str | None, arguments: tuple[str, ...],
     """
     if project is None or not arguments:
         raise UsageError("a package and a lock or an image are needed", hint="driftscan why numpy uv.lock shop:1.4")
+    warn_of_caches(arguments, no_cache=options["no_cache"], quiet=options["quiet"], lock_format=options["lock_format"])
     answers = graphs.why(project, arguments, scope(options))
     name = str(canonicalize_name(project))
     for format_name, path in options["output"]:

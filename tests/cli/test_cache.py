@@ -193,6 +193,36 @@ def test_folders_above_may_be_those_of_a_group(
         os.umask(before)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "requirements.txt", "--for", "shop.tar"],
+        ["compare", "requirements.txt", "shop.tar"],
+        ["diff", "requirements.txt", "shop.tar"],
+        ["graph", "shop.tar"],
+        ["inspect", "shop.tar"],
+        ["why", "six", "requirements.txt", "shop.tar"],
+    ],
+)
+def test_every_command_says_that_nothing_is_kept(
+    image: Path, own_cache: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    (image.parent / "requirements.txt").write_text("six==1 --hash=sha256:" + "0" * 64 + "\n")
+    warning = refused(own_cache, "file")
+    run(arguments)
+    assert capsys.readouterr().err.count(warning) == 1
+    run([*arguments, "--no-cache"])
+    assert warning not in capsys.readouterr().err
+
+
+def test_nothing_is_kept_of_locks(image: Path, own_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (image.parent / "requirements.txt").write_text("six==1\n")
+    refused(own_cache, "file")
+    assert run(["graph", "requirements.txt"]) == 0
+    assert run(["why", "six", "requirements.txt", "--lock-format", "requirements"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_a_cache_that_cannot_be_used_does_not_matter_to_folders(
     own_cache: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

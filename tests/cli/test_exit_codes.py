@@ -208,3 +208,11 @@ def test_stdout_that_cannot_show_everything(encoding: str) -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, check=False)
     assert (result.returncode, result.stderr) == (1, b"")
     assert ("数" if encoding == "utf-8" else "\\u6570") in result.stdout.decode(encoding)
+
+
+def test_a_registry_that_does_not_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of several images it is said which one could not be had."""
+    assert run(["inspect", "registry:127.0.0.1:9/shop:1"]) == 2
+    assert capsys.readouterr().err == (
+        "driftscan: error: registry:127.0.0.1:9/shop:1, https://127.0.0.1:9: no connection (Connection refused)\n"
+    )
