@@ -16,10 +16,11 @@ from unittest.mock import patch
 
 from driftscan import elf as elf_reader
 from driftscan.errors import DriftscanError
-from driftscan.image import layer as layer_reader
+from driftscan.image import entries
 from driftscan.image.decompress import chunks
 from driftscan.image.docker_archive import arrivals, select_image
 from driftscan.image.indexfile import StoredLayer, decode, encode
+from driftscan.image.layer import read_layer
 from driftscan.image.limits import MIB, Limits
 from driftscan.image.manifest import read_config, read_manifest
 from driftscan.image.registry_auth import parse_challenges
@@ -62,8 +63,8 @@ def layer(data: bytes) -> None:
     with suppress(DriftscanError):
         seen = []
         for crowded in (2, 1000):
-            with patch.object(layer_reader, "CROWDED", crowded):
-                found = layer_reader.read_layer(_pieces(data), _wants, LIMITS)
+            with patch.object(entries, "CROWDED", crowded):
+                found = read_layer(_pieces(data), _wants, LIMITS)
             stored = StoredLayer(found, len(data))
             if decode(encode(stored, _DIFF_ID), _DIFF_ID) != stored:
                 raise AssertionError("the cache changed it")
@@ -82,7 +83,7 @@ def blob(data: bytes) -> None:
                 return
 
     with suppress(DriftscanError):
-        layer_reader.read_layer(capped(), _wants, LIMITS)
+        read_layer(capped(), _wants, LIMITS)
 
 
 def archive(data: bytes) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftscan.errors import ImageError, LimitError
-from driftscan.image import layer as layer_module
+from driftscan.image import entries as entries_module
 from driftscan.image.layer import read_layer
 from driftscan.image.limits import Limits
 from driftscan.inventory.traces import read as read_traces
@@ -53,7 +53,7 @@ def wants(path: str, size: int) -> Keep | None:
 
 
 def index(members: Sequence[bytes], crowded: int, limits: Limits | None = None) -> LayerIndex:
-    with patch.object(layer_module, "CROWDED", crowded):
+    with patch.object(entries_module, "CROWDED", crowded):
         return read_layer(iter((archive(*members),)), wants, limits or Limits())
 
 
@@ -208,7 +208,7 @@ def test_whiteouts_and_removals_are_as_without_crowds(layers: list[list[Member]]
 
 def test_a_folder_in_many_crowds() -> None:
     names = [f"d/{number:05}" for number in range(20_000)]
-    with patch.object(layer_module, "CROWDED", 1000):
+    with patch.object(entries_module, "CROWDED", 1000):
         found = read_layer((header(name.encode()) for name in [*names, *names[:3], None] if name), wants, Limits())
     fs = RootFS.merge([found])
     assert fs.children("d") == tuple(name.removeprefix("d/") for name in names)
@@ -218,7 +218,7 @@ def test_a_folder_in_many_crowds() -> None:
 
 @pytest.mark.parametrize("crowded", [1, 100])
 def test_the_end_of_the_archive_is_still_found(crowded: int) -> None:
-    with patch.object(layer_module, "CROWDED", crowded):
+    with patch.object(entries_module, "CROWDED", crowded):
         assert read_layer(iter((header(b"d/a"), END)), wants, Limits()).count == 1
 
 

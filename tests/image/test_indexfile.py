@@ -20,6 +20,7 @@ SOURCES = (
     "elf/fragments.py",
     "elf/strings.py",
     "elf/symbols.py",
+    "image/entries.py",
     "image/indexfile.py",
     "image/layer.py",
     "inventory/probes.py",
