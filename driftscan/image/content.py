@@ -19,7 +19,7 @@ from driftscan.image.manifest import (
     read_config,
     read_manifest,
 )
-from driftscan.image.source import Image, LayerBlob, RandomAccess
+from driftscan.image.source import Image, LayerBlob, OpenPart, Parts, RandomAccess
 from driftscan.model.image import UsedImage
 
 _INDEX_DEPTH = 4
@@ -53,8 +53,12 @@ def open_stored(
     limits: Limits,
     close: Callable[[], None] = lambda: None,
     abort: Callable[[], None] = lambda: None,
+    parts: Callable[[Descriptor], OpenPart] | None = None,
 ) -> Image:
-    """The image of one platform, from a manifest or the entries of an index; configuration verified and read."""
+    """The image of one platform, from a manifest or the entries of an index; configuration verified and read.
+
+    `parts` opens parts of a blob, where that may be less work than to open all of it.
+    """
     chosen = _one_platform(store, document, platform, origin.where, limits)
     manifest = chosen.manifest
     raw = read_blob(store, manifest.config, "the image configuration", origin.where, limits)
@@ -62,7 +66,12 @@ def open_stored(
     check_platform(config, platform, origin.where)
 
     def blob(layer: Descriptor) -> LayerBlob:
-        return LayerBlob(open=lambda: store.open(layer), digest=layer.digest, size=layer.size)
+        return LayerBlob(
+            open=lambda: store.open(layer),
+            digest=layer.digest,
+            size=layer.size,
+            parts=Parts(parts(layer), layer.annotations, layer.size) if parts is not None else None,
+        )
 
     return Image(
         reference=origin.reference,

@@ -107,14 +107,32 @@ def chunks(stream: Stream, seen: HashSink, limits: Limits) -> Iterator[bytes]:
 
     Raises ImageError where the compressed data is damaged, cut off, or followed by something else.
     """
+    head, raw = _begun(stream)
+    if not is_compressed(head):
+        yield from raw
+    else:
+        yield from _inflated(head, _seen(raw, seen), limits)
+
+
+def inflated(stream: Stream, limits: Limits) -> Iterator[bytes]:
+    """Plain bytes of `stream`, as from `chunks`; ImageError where it is not compressed."""
+    head, raw = _begun(stream)
+    if not is_compressed(head):
+        raise ImageError("what is there is neither gzip nor zstd")
+    yield from _inflated(head, raw, limits)
+
+
+def _begun(stream: Stream) -> tuple[bytes, Iterator[bytes]]:
+    """The first bytes of a stream, enough to tell what it is, and all of it."""
     raw = _raw(stream)
     head = b""
     while len(head) < _HEAD and (data := next(raw, b"")):
         head += data
-    if not is_compressed(head):
-        yield from chain((head,), raw)
-        return
-    source = _Source(_seen(chain((head,), raw), seen))
+    return head, chain((head,), raw)
+
+
+def _inflated(head: bytes, raw: Iterator[bytes], limits: Limits) -> Iterator[bytes]:
+    source = _Source(raw)
     if head.startswith(_GZIP):
         yield from _gunzip(source)
     else:

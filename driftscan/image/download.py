@@ -10,6 +10,7 @@ from typing import Self, TypeAlias
 from driftscan.errors import ImageError, NotFoundError, UnreachableError
 from driftscan.image.manifest import Descriptor
 from driftscan.image.patience import BrokenOffError, Effort
+from driftscan.image.source import UndividedError
 from driftscan.image.transport import Answer
 
 Get: TypeAlias = Callable[[dict[str, str], Effort], AbstractContextManager[Answer]]
@@ -37,7 +38,9 @@ class Download:
         self._descriptor = descriptor
         self._effort = effort
         self._where = where
+        self._start = 0
         self._offset = 0
+        self._end = descriptor.size
         self._knows_ranges = True
         self._connection = ExitStack()
         self._answer: Answer | None = None
@@ -50,17 +53,17 @@ class Download:
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes; empty at the end. Raises UnreachableError where the connection breaks too often."""
-        while self._offset < self._descriptor.size:
+        while self._offset < self._end:
             try:
                 if self._answer is None:
                     self._answer = self._connect()
-                data = self._answer.read_some(min(size, self._descriptor.size - self._offset))
+                data = self._answer.read_some(min(size, self._end - self._offset))
                 if not data:
                     raise BrokenOffError("the registry sent less than the blob's size")
             except BrokenOffError as error:
                 self._break_off(error)
             except UnreachableError as error:
-                if not self._offset:
+                if self._offset == self._start:
                     raise
                 # It was there before.
                 self._break_off(error)
@@ -74,7 +77,7 @@ class Download:
         self._connection.close()
         self._answer = None
         error.where = self._where
-        of_all = f"{self._offset:,} of {self._descriptor.size:,} bytes"
+        of_all = f"{self._offset - self._start:,} of {self._end - self._start:,} bytes"
         self._effort.fail(error, f"the download ended at {of_all}")
 
     def _connect(self) -> Answer:
@@ -106,18 +109,21 @@ class Download:
     def _check_range(self, answer: Answer) -> None:
         value = answer.header("Content-Range") or ""
         sent = _CONTENT_RANGE.fullmatch(value[:100])
-        end = self._descriptor.size - 1
-        if sent and int(sent[1]) == self._offset and int(sent[2]) == end and sent[3] in ("*", str(end + 1)):
+        total = ("*", str(self._descriptor.size))
+        if sent and int(sent[1]) == self._offset and int(sent[2]) == self._end - 1 and sent[3] in total:
             return
         self._knows_ranges = False
         raise BrokenOffError(f"asked to go on at byte {self._offset}, the registry sent the range {value[:100]!r}")
 
     def _check_length(self, answer: Answer) -> None:
         """What is announced has to be the blob: a lower number would look like a broken connection again and again."""
+        self._announced(answer, self._descriptor.size, "the manifest says")
+
+    def _announced(self, answer: Answer, size: int, whose: str) -> None:
         announced = answer.header("Content-Length")
-        if announced is None or announced == str(self._descriptor.size):
+        if announced is None or announced == str(size):
             return
-        message = f"the registry announces {announced[:40]} bytes, the manifest says {self._descriptor.size}"
+        message = f"the registry announces {announced[:40]} bytes, {whose} {size}"
         if encoding := answer.header("Content-Encoding"):
             message = f"the registry sends it with the encoding {encoding[:40]!r}, which was declined"
         raise ImageError(message, where=self._where)
@@ -129,3 +135,29 @@ class Download:
                 where=self._where,
             )
         return NotFoundError("the registry has no such blob", where=self._where)
+
+
+class Part(Download):
+    """The bytes of a blob from `start` up to `end`, as a stream.
+
+    A registry that sends all of it, or says that there are no ranges, is an UndividedError: whoever wants the part
+    decides whether the whole is worth it.
+    """
+
+    def __init__(self, get: Get, descriptor: Descriptor, effort: Effort, where: str, start: int, end: int) -> None:
+        super().__init__(get, descriptor, effort, where)
+        self._start = self._offset = start
+        self._end = end
+
+    def _connect(self) -> Answer:
+        headers = {"Range": f"bytes={self._offset}-{self._end - 1}"}
+        answer = self._connection.enter_context(self._get(headers, self._effort))
+        if answer.status in (_WHOLE, _NO_SUCH_RANGE):
+            raise UndividedError("the registry gives it as a whole only", where=self._where)
+        if answer.status == _MISSING:
+            raise self._missing()
+        if answer.status != _PARTIAL:
+            raise ImageError(f"the registry answered {answer.status}", where=self._where)
+        self._check_range(answer)
+        self._announced(answer, self._end - self._offset, "asked for were")
+        return answer

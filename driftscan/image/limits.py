@@ -33,6 +33,8 @@ class Limits:
     header: int = MIB
     """All extension headers before one entry: PAX records, GNU long names."""
     path: int = 4096
+    toc: int = 64 * MIB
+    """A layer's table of contents, inflated."""
     names: int = 256 * MIB
     """All paths of a layer together, with those of directories that only other paths speak of. Of most plain
     files only the last component counts."""

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from driftscan.errors import ImageError, NotFoundError, UnreachableError
 from driftscan.image.addresses import origin_of
 from driftscan.image.content import Origin, open_stored
 from driftscan.image.credentials import find_credentials
 from driftscan.image.decompress import Stream
-from driftscan.image.download import Download
+from driftscan.image.download import Download, Part
 from driftscan.image.limits import Limits
 from driftscan.image.manifest import INDEX_TYPES, MANIFEST_TYPES, Descriptor, Manifest, check_digest, read_manifest
 from driftscan.image.patience import BusyError, Effort, Patience
 from driftscan.image.references import ImageName, parse_image_name
 from driftscan.image.registries_conf import Endpoint, find_endpoints
 from driftscan.image.registry_auth import Authorizer
-from driftscan.image.source import Image
+from driftscan.image.source import Image, OpenPart
 from driftscan.image.transport import Answer, Transport
 from driftscan.image.trust import Trust
 
@@ -57,7 +57,7 @@ def open_image(reference: str, platform: str | None, limits: Limits) -> Image:
             raise
     try:
         origin = Origin(reference, "registry", registry.where)
-        return open_stored(registry, document, platform, origin, limits, registry.close, registry.abort)
+        return open_stored(registry, document, platform, origin, limits, registry.close, registry.abort, registry.parts)
     except BaseException:
         registry.close()
         raise
@@ -176,6 +176,17 @@ class _Registry:
         where = f"{self.place}blob {descriptor.digest}"
         with Download(lambda headers, cost: self._get(path, headers, cost), descriptor, effort, where) as stream:
             yield stream
+
+    def parts(self, descriptor: Descriptor) -> OpenPart:
+        """What opens parts of a blob, all of which together are one piece of work."""
+        path = f"blobs/{check_digest(descriptor.digest, 'the blob')}"
+        effort = self._transport.effort()
+        where = f"{self.place}blob {descriptor.digest}"
+
+        def opened(start: int, end: int) -> AbstractContextManager[Stream]:
+            return Part(lambda headers, cost: self._get(path, headers, cost), descriptor, effort, where, start, end)
+
+        return opened
 
     @contextmanager
     def _get(self, path: str, headers: dict[str, str], effort: Effort) -> Iterator[Answer]:

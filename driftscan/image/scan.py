@@ -15,9 +15,19 @@ from driftscan.image.decompress import Stream, chunks
 from driftscan.image.indexfile import StoredLayer
 from driftscan.image.layer import read_layer
 from driftscan.image.layercache import LayerCache
+from driftscan.image.lazylayer import read_layer_lazily
 from driftscan.image.limits import Limits
 from driftscan.image.pipeline import Digest, ahead
-from driftscan.image.source import Image, Indexed, RandomAccess, Sequential, Stored, Taken
+from driftscan.image.source import (
+    Image,
+    Indexed,
+    LayerBlob,
+    RandomAccess,
+    Sequential,
+    Stored,
+    Taken,
+    UndividedError,
+)
 from driftscan.model.image import LayerIndex, Wants
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -32,12 +42,15 @@ def scan(
     limits: Limits,
     progress: Progress | None = None,
     cache: LayerCache | None = None,
+    *,
+    lazy: bool = False,
 ) -> tuple[LayerIndex, ...]:
     """Layer indexes in the order of the configuration's diff ids; a single one for a folder, none for what was taken.
 
-    Layers that `cache` holds are neither opened nor read; it has to be one for the same `wants`. Raises ImageError
-    where a blob is damaged or does not have the digest, size or diff id that was promised, and LimitError where a limit
-    is passed.
+    Layers that `cache` holds are neither opened nor read; it has to be one for the same `wants`. With `lazy`, those of
+    which the source gives parts are read by their tables of contents where they have any; nothing is known of their
+    diff ids then, and they are not cached. Raises ImageError where a blob is damaged or does not have the digest, size
+    or diff id that was promised, and LimitError where a limit is passed.
     """
     if isinstance(image.access, Taken):
         return ()
@@ -47,17 +60,18 @@ def scan(
     limits.check("layers", len(diff_ids), f"the number of layers ({len(diff_ids)})", image.reference)
     meter = _Meter(image.reference, len(diff_ids), limits, progress)
     known = _cached(cache, diff_ids, meter)
+    found: dict[int, LayerIndex] = {}
     if len(known) < len(set(diff_ids)):
-        known |= _scan_all(image.access, diff_ids, known.keys(), _Reading(wants, meter, cache))
+        found = _scan_all(image.access, diff_ids, known.keys(), _Reading(wants, meter, cache, lazy=lazy))
         if cache is not None:
             cache.trim()
-    return tuple(known[diff_id] for diff_id in diff_ids)
+    return tuple(found[at] if at in found else known[diff_id] for at, diff_id in enumerate(diff_ids))
 
 
 def _scan_all(
     access: RandomAccess | Sequential | Stored, diff_ids: tuple[str, ...], known: AbstractSet[str], reading: _Reading
-) -> dict[str, LayerIndex]:
-    """The layers that are not `known`."""
+) -> dict[int, LayerIndex]:
+    """The layers that are not `known`, by position: two that are only said to have one diff id may be different."""
     if isinstance(access, RandomAccess):
         return _scan_blobs(access, diff_ids, known, reading)
     if isinstance(access, Sequential):
@@ -125,6 +139,7 @@ class _Reading(NamedTuple):
     wants: Wants
     meter: _Meter
     cache: LayerCache | None
+    lazy: bool
 
     def finish(self, layer: _Layer) -> None:
         """Count a layer whose content has the diff id that it should have, and keep it for other images."""
@@ -144,7 +159,8 @@ class _Layer:
 
 def _scan_blobs(
     access: RandomAccess, diff_ids: tuple[str, ...], known: AbstractSet[str], reading: _Reading
-) -> dict[str, LayerIndex]:
+) -> dict[int, LayerIndex]:
+    """The layers that are not known, by position."""
     meter, blobs = reading.meter, access.blobs
     if len(blobs) != len(diff_ids):
         raise ImageError(
@@ -154,6 +170,9 @@ def _scan_blobs(
     def read(position: int) -> LayerIndex:
         blob = blobs[position]
         where = f"{meter.reference}, layer {position + 1}"
+        if reading.lazy and (index := _read_lazily(blob, reading, where)) is not None:
+            meter.finish()
+            return index
         with blob.open() as stream:
             layer = _read(stream, blob.digest, blob.size, reading, where)
         if layer.diff_id != diff_ids[position]:
@@ -171,7 +190,7 @@ def _scan_blobs(
         try:
             for finished in as_completed(futures.values()):
                 finished.result()
-            return {diff_ids[position]: future.result() for position, future in futures.items()}
+            return {position: future.result() for position, future in futures.items()}
         except BaseException:
             # What other threads have begun ends at its next piece, and they wait for none.
             meter.stopped.set()
@@ -180,9 +199,26 @@ def _scan_blobs(
             raise
 
 
+def _read_lazily(blob: LayerBlob, reading: _Reading, where: str) -> LayerIndex | None:
+    """A layer by its table of contents; None where it has none, or its source gives no parts of it."""
+    if blob.parts is None:
+        return None
+    meter = reading.meter
+    try:
+        return read_layer_lazily(blob.parts, reading.wants, meter.limits, meter.inflate)
+    except UndividedError:
+        return None
+    except DriftscanError as error:
+        if error.where != meter.reference:
+            error.where = f"{where}, {error.where}" if error.where else where
+        if not isinstance(error, UnreachableError):
+            error.hint = error.hint or "without --lazy the layer is read whole"
+        raise
+
+
 def _scan_stream(
     access: Sequential, diff_ids: tuple[str, ...], known: AbstractSet[str], reading: _Reading
-) -> dict[str, LayerIndex]:
+) -> dict[int, LayerIndex]:
     found: dict[str, LayerIndex] = {}
     failures: list[ImageError] = []
     meter = reading.meter
@@ -204,7 +240,7 @@ def _scan_stream(
         if diff_id not in found and diff_id not in known:
             missing = ImageError(f"layer {position} ({diff_id}) is not in what was sent", where=meter.reference)
             raise failures[0] if failures else missing
-    return found
+    return {position: found[diff_id] for position, diff_id in enumerate(diff_ids) if diff_id in found}
 
 
 def _read(stream: Stream, digest: str | None, size: int | None, reading: _Reading, where: str) -> _Layer:

@@ -14,24 +14,48 @@ A source knows how to get bytes; it does not know what a whiteout or a wheel is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import NamedTuple, Self, TypeAlias
 
+from driftscan.errors import ImageError
 from driftscan.image.decompress import Stream
 from driftscan.model.image import ImageConfig, LayerIndex, UsedImage, Wants
 from driftscan.model.inventory import Inventory
 
+OpenPart: TypeAlias = Callable[[int, int], AbstractContextManager[Stream]]
+"""Opens the bytes of a blob from one position up to another.
+
+Raises UndividedError, maybe only while they are read, where the source has the blob as a whole only.
+"""
+
+
+class UndividedError(ImageError):
+    """A source was asked for a part of a blob and gives only all of it."""
+
+
+class Parts(NamedTuple):
+    """How to get parts of a layer's blob, and the annotations of its descriptor, which may say where its table of
+    contents is. `size` is that of the blob."""
+
+    open: OpenPart
+    annotations: Mapping[str, object]
+    size: int
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerBlob:
-    """A layer's blob. `digest` and `size` (bytes) are what the manifest promises, None where there is no promise."""
+    """A layer's blob. `digest` and `size` (bytes) are what the manifest promises, None where there is no promise.
+
+    `parts` is there where fetching some of it may be less work than fetching all.
+    """
 
     open: Callable[[], AbstractContextManager[Stream]]
     digest: str | None = None
     size: int | None = None
+    parts: Parts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -140,7 +140,8 @@ class LayerIndex:
     by folder, later crowds of a folder before earlier ones. An entry of the same path came after them. `late` are the
     paths that got their entry only after files below them had gone into a crowd. `replaced` are those where a symlink
     or a directory was replaced by something else: what was put through it in between went where only that would tell.
-    `repeats` says that some path came twice.
+    `repeats` says that some path came twice. `by_table` says that the layer's table of contents was believed: what the
+    layer is when it is unpacked may be something else.
     """
 
     entries: Mapping[str, Entry]
@@ -149,6 +150,7 @@ class LayerIndex:
     late: frozenset[str] = frozenset()
     replaced: frozenset[str] = frozenset()
     repeats: bool = False
+    by_table: bool = False
 
     def get(self, path: str) -> Entry | None:
         """What the layer has at `path`."""

@@ -19,10 +19,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import sleep
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from tests.builders.archives import Step, image_config, layer_tar
+from tests.builders.tocs import Layer
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -91,13 +92,14 @@ class Exchange(BaseHTTPRequestHandler):
 
     def deliver(self, content: Content, span: str | None) -> None:
         headers = {"Content-Type": content.media_type}
-        sent = re.fullmatch(r"bytes=(\d+)-", span or "")
+        sent = re.fullmatch(r"bytes=(\d+)-(\d*)", span or "")
         if sent is None:
             self.reply(200, content.data, headers)
         else:
             start, size = int(sent[1]), len(content.data)
-            headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
-            self.reply(206, content.data[start:], headers)
+            end = min(int(sent[2]) + 1, size) if sent[2] else size
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+            self.reply(206, content.data[start:end], headers)
 
     def reply(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         self.send_response(status)
@@ -183,6 +185,18 @@ class FaultyRegistry:
             "layers": [self.descriptor(layer, LAYER, repository) for layer in layers],
         }
         return self.add_manifest(document, tag, repository)
+
+    def add_layers(self, layers: Sequence[Layer], tag: str = "1", config: Mapping[str, Any] | None = None) -> str:
+        """Store an image of layers that have annotations; returns its manifest's digest."""
+        steps: list[Step] = [("COPY . /", {}) for _ in layers]
+        document = json.dumps(image_config(steps, [layer.tar for layer in layers], config or {})).encode()
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": self.descriptor(document, CONFIG),
+            "layers": [self.descriptor(each.blob, LAYER) | {"annotations": each.annotations} for each in layers],
+        }
+        return self.add_manifest(manifest, tag)
 
     def descriptor(self, data: bytes, media_type: str, repository: str = "shop") -> dict[str, object]:
         return {"mediaType": media_type, "digest": self.add_blob(data, repository), "size": len(data)}
