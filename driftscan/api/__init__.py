@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -96,6 +96,7 @@ def compare(
     lock_format: str | None = None,
     offline: bool = False,
     cache: bool = True,
+    lazy: bool = False,
     progress: Progress | None = None,
     proving: Proving | None = None,
 ) -> Report:
@@ -104,10 +105,11 @@ def compare(
     `request` is the part of the locks that is meant, `environment` the path of the Python environment in the image
     (without it, the one its entrypoint runs), `platform` (`os/architecture[/variant]`) which of several images.
     `select` and `ignore` hold codes of rules, beginnings of codes (`DR`), or slugs. `fail_on` is the least severity
-    that makes the verdict drift, None for never. With `cache`, layers that were read before are not read again. With
-    `proving`, what is installed is compared with the locked files too. An environment on this machine (`env:`) was not
-    built as an image is, so the practices are not judged. Raises DriftscanError where something cannot be
-    read.
+    that makes the verdict drift, None for never. With `cache`, layers that were read before are not read again; with
+    `lazy`, layers in a registry are read by their tables of contents where they have any, and the verdict is incomplete
+    at best. With `proving`, what is installed is compared with the locked files too. An environment on this machine
+    (`env:`) was not built as an image is, so the practices are not judged. Raises DriftscanError where something cannot
+    be read.
     """
     if not locks:
         raise UsageError("there is no lock to compare with")
@@ -122,6 +124,7 @@ def compare(
             environment=environment,
             progress=progress,
             cache=cache,
+            lazy=lazy,
             with_contents=proving is not None,
             with_traces=True,
         )
@@ -184,6 +187,7 @@ def check(
     lock_format: str | None = None,
     offline: bool = False,
     cache: bool = True,
+    lazy: bool = False,
     online: bool = False,
     index_urls: Sequence[str] = (),
     warn: Callable[[str], None] | None = None,
@@ -209,6 +213,7 @@ def check(
         platform=platform,
         offline=offline,
         cache=cache,
+        lazy=lazy,
     )
     with _online(parsed, judged, index_urls, warn) if online else nullcontext() as asked:
         return checking.check(
@@ -291,6 +296,7 @@ def adopt(
     environment: str | None = None,
     platform: str | None = None,
     cache: bool = True,
+    lazy: bool = False,
     index_urls: Sequence[str] = (),
     hashes: str = "all",
     universal: bool = False,
@@ -310,7 +316,9 @@ def adopt(
     from driftscan.api import adopting
 
     with open_target(fspath(target), platform=platform) as image:
-        inventory = take_inventory(image, environment=environment, progress=progress, cache=cache, with_contents=True)
+        inventory = take_inventory(
+            image, environment=environment, progress=progress, cache=cache, lazy=lazy, with_contents=True
+        )
         found = default_environment(inventory, image.reference)
     options = adopting.Options(
         index_urls=tuple(index_urls),
@@ -323,9 +331,10 @@ def adopt(
         warn=warn,
     )
     digest = (image.digest or "").partition(":")[2]
-    return adopting.adopt(
+    adopted = adopting.adopt(
         inventory, found, asked=fspath(target), reference=image.reference, digest=digest, to=to, options=options
     )
+    return replace(adopted, unchecked=(*inventory.unchecked, *adopted.unchecked))
 
 
 def inspect(
@@ -335,12 +344,20 @@ def inspect(
     platform: str | None = None,
     offline: bool = False,
     cache: bool = True,
+    lazy: bool = False,
     progress: Progress | None = None,
 ) -> Inventory:
-    """What the image that `target` names contains."""
-    return survey(target, environment=environment, platform=platform, offline=offline, cache=cache, progress=progress)[
-        0
-    ]
+    """What the image that `target` names contains. `cache` and `lazy` are as for `compare`."""
+    found, _ = survey(
+        target,
+        environment=environment,
+        platform=platform,
+        offline=offline,
+        cache=cache,
+        lazy=lazy,
+        progress=progress,
+    )
+    return found
 
 
 def survey(
@@ -350,11 +367,13 @@ def survey(
     platform: str | None = None,
     offline: bool = False,
     cache: bool = True,
+    lazy: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Inventory, TargetInput]:
     """What `inspect` gives, and which image it was."""
     with open_target(fspath(target), platform=platform, offline=offline) as image:
-        return take_inventory(image, environment=environment, progress=progress, cache=cache), described(image)
+        found = take_inventory(image, environment=environment, progress=progress, cache=cache, lazy=lazy)
+        return found, described(image)
 
 
 def read_baseline(path: Path) -> tuple[Entry, ...]:

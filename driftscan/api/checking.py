@@ -28,12 +28,16 @@ _FAMILY = "LK"
 
 
 class Place(NamedTuple):
-    """What locks are judged for: the image's interpreter, one that was named, or (neither) all that they support."""
+    """What locks are judged for: the image's interpreter, one that was named, or (neither) all that they support.
+
+    `unchecked` is what is not known of the image.
+    """
 
     target: Target | None = None
     environment: Environment | None = None
     image: TargetInput | None = None
     words: str | None = None
+    unchecked: tuple[Unchecked, ...] = ()
 
 
 def lock_input(lock: Lock) -> LockInput:
@@ -49,6 +53,7 @@ def place(
     platform: str | None = None,
     offline: bool = False,
     cache: bool = True,
+    lazy: bool = False,
 ) -> Place:
     """The target that an image `reference`, or a Python version and a platform, name.
 
@@ -62,8 +67,9 @@ def place(
         words = " on ".join(filter(None, (f"CPython {python}" if python else None, python_platform)))
         return Place(target=named_target(python, python_platform), words=words)
     with open_target(reference, platform=platform, offline=offline) as image:
-        found = default_environment(take_inventory(image, environment=environment, cache=cache), image.reference)
-        return Place(target=found.target, environment=found, image=described(image))
+        inventory = take_inventory(image, environment=environment, cache=cache, lazy=lazy)
+        found = default_environment(inventory, image.reference)
+        return Place(target=found.target, environment=found, image=described(image), unchecked=inventory.unchecked)
 
 
 def check(
@@ -170,6 +176,7 @@ def _unchecked(comparisons: Sequence[Comparison], judged: Place) -> Iterator[Unc
     seen = dict.fromkeys(item for comparison in comparisons for item in comparison.unchecked)
     if judged.target is not None:
         yield from seen
+        yield from judged.unchecked
         if judged.environment is not None:
             yield from judged.environment.unchecked
         yield from _unnamed(comparisons)

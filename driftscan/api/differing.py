@@ -54,6 +54,7 @@ def _image(reference: str, scope: Scope, progress: Progress | None) -> _Image:
             environment=scope.environment,
             progress=progress,
             cache=scope.cache,
+            lazy=scope.lazy,
             with_contents=True,
             with_traces=True,
         )

@@ -36,6 +36,7 @@ class Scope(NamedTuple):
     lock_format: str | None = None
     offline: bool = False
     cache: bool = True
+    lazy: bool = False
 
 
 class Answer(NamedTuple):

@@ -12,6 +12,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import packaging
 
@@ -30,23 +31,30 @@ _MOST = 64 << 20
 """Bytes of one file."""
 
 
+class Fresh(NamedTuple):
+    """An inventory that was just taken. `is_proven`: of layers whose content is known to have their diff ids."""
+
+    inventory: Inventory
+    is_proven: bool
+
+
 class InventoryCache:
     """Inventories in a folder. Nothing here fails: what cannot be read or written is not cached."""
 
     def __init__(self, folder: Path) -> None:
         self.store = Store(folder, "inventories", inventoryfile.SCHEMA, _NAMES, most=_MOST, limit=_LIMIT)
 
-    def kept(self, name: str, make: Callable[[], Inventory]) -> Inventory:
-        """What is stored under a name that `name_of` gave; where it is not there, what `make` gives, which is stored.
-
-        It has to be of layers whose content is known to have the diff ids that the name stands for.
-        """
+    def kept(self, name: str, make: Callable[[], Fresh]) -> Inventory:
+        """What is stored under a name that `name_of` gave; where it is not there, what `make` gives, which is stored if
+        it is proven."""
         found = self._get(name)
-        if found is None:
-            found = make()
-            self.store.write(name, [inventoryfile.encode(found, name)])
+        if found is not None:
+            return found
+        fresh = make()
+        if fresh.is_proven:
+            self.store.write(name, [inventoryfile.encode(fresh.inventory, name)])
             self.store.trim()
-        return found
+        return fresh.inventory
 
     def _get(self, name: str) -> Inventory | None:
         data = self.store.read(name)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeAlias
 
-from driftscan.api.inventories import InventoryCache, name_of
+from driftscan.api.inventories import Fresh, InventoryCache, name_of
 from driftscan.errors import ImageError
 from driftscan.finding import TargetInput
 from driftscan.image import open_image
@@ -39,6 +39,7 @@ def take_inventory(
     environment: str | None = None,
     progress: Progress | None = None,
     cache: bool = True,
+    lazy: bool = False,
     with_contents: bool = False,
     with_traces: bool = False,
 ) -> Inventory:
@@ -46,7 +47,8 @@ def take_inventory(
 
     `environment` is the path of the one to look at; without it, the one an `env:` reference names or the image's
     entrypoint runs. With `cache`, layers that were read before are taken from the layer cache, and others put there; of
-    an image that was looked at before, the whole inventory.
+    an image that was looked at before, the whole inventory. With `lazy`, layers in a registry are read by their tables
+    of contents where they have any, which is told in what is unchecked and not kept.
     `with_contents` keeps the digests of all files that distributions list, `with_traces` adds how the layers were made.
     """
     with _named(image.reference):
@@ -55,15 +57,15 @@ def take_inventory(
         prefer = environment or image.focus
         folder = default_folder() if cache else None
 
-        def anew() -> Inventory:
+        def anew() -> Fresh:
             # Imported for images that were not looked at before: it takes as long as all else for one that was.
             from driftscan.api.taking import Taking, take
 
-            asked = Taking(prefer=prefer, with_contents=with_contents, with_traces=with_traces)
+            asked = Taking(prefer=prefer, with_contents=with_contents, with_traces=with_traces, lazy=lazy)
             return take(image, asked, LIMITS, folder, progress)
 
         if folder is None or with_contents or not _is_stored(image):
-            return anew()
+            return anew().inventory
         name = name_of(image.config, prefer, with_traces=with_traces, limits=LIMITS)
         return InventoryCache(folder).kept(name, anew)
 

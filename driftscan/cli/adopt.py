@@ -11,14 +11,14 @@ from driftscan.api.adopting import HASHES
 from driftscan.cli import output, progress
 from driftscan.cli.convert import named_format
 from driftscan.cli.errors import CLEAN, INCOMPLETE, warn
-from driftscan.cli.options import TargetOptions, target_options
+from driftscan.cli.options import LazyOptions, TargetOptions, lazy_option, target_options
 from driftscan.cli.output import STDOUT
 from driftscan.cli.unkept import warn_of_cache
 from driftscan.convert import WRITERS
 from driftscan.errors import UsageError
 
 
-class _Options(TargetOptions):
+class _Options(TargetOptions, LazyOptions):
     output: str
     to: str | None
     hashes: str
@@ -36,6 +36,7 @@ class _Options(TargetOptions):
 @click.option("--universal", is_flag=True, help="For all platforms, with what they need beside it.")
 @click.option("--index-url", multiple=True, metavar="URL", help="Ask this index. [default: pip's or uv's] Repeatable.")
 @target_options
+@lazy_option
 @click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="The traceback of a bug.")
 @click.pass_context
@@ -68,6 +69,7 @@ def adopt(context: click.Context, target: str, **options: Unpack[_Options]) -> N
             environment=options["environment"],
             platform=options["platform"],
             cache=not options["no_cache"],
+            lazy=options["lazy"],
             index_urls=options["index_url"],
             hashes=options["hashes"],
             universal=options["universal"],

@@ -14,7 +14,7 @@ from driftscan.api.configuration import read_baseline
 from driftscan.cli import accepted, configured, output
 from driftscan.cli.accepted import Finished, entries
 from driftscan.cli.compare import CompareOptions, compared
-from driftscan.cli.options import proof_options, rule_options, selection_options, target_options
+from driftscan.cli.options import lazy_option, proof_options, rule_options, selection_options, target_options
 from driftscan.cli.pairs import Pair, pairs, target_option
 from driftscan.errors import UsageError
 from driftscan.finding import Report
@@ -49,6 +49,7 @@ class _Options(CompareOptions):
 )
 @selection_options
 @target_options
+@lazy_option
 @proof_options
 @rule_options
 @target_option

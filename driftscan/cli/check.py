@@ -12,6 +12,7 @@ from driftscan.cli.errors import warn
 from driftscan.cli.options import (
     BaselineOptions,
     IndexOptions,
+    LazyOptions,
     MarkerOptions,
     OutputOptions,
     RuleOptions,
@@ -21,6 +22,7 @@ from driftscan.cli.options import (
     fail_on,
     index_options,
     is_narrowed,
+    lazy_option,
     listed,
     marker_options,
     output_options,
@@ -38,7 +40,14 @@ from driftscan.report.named import Named
 
 
 class _Options(
-    SelectionOptions, MarkerOptions, IndexOptions, TargetOptions, RuleOptions, BaselineOptions, OutputOptions
+    SelectionOptions,
+    MarkerOptions,
+    IndexOptions,
+    TargetOptions,
+    LazyOptions,
+    RuleOptions,
+    BaselineOptions,
+    OutputOptions,
 ):
     target: str | None
     each: bool
@@ -52,6 +61,7 @@ class _Options(
 @index_options
 @selection_options
 @target_options
+@lazy_option
 @rule_options
 @baseline_option
 @output_options(CHECK_FORMATS)
@@ -102,6 +112,7 @@ def _checked(locks: tuple[str, ...], options: _Options) -> Report:
         lock_format=options["lock_format"],
         offline=options["offline"],
         cache=not options["no_cache"],
+        lazy=options["lazy"],
         online=options["online"],
         index_urls=options["index_url"],
         warn=warn,

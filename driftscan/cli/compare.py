@@ -12,6 +12,7 @@ from driftscan.cli.accepted import Finished, accepted, named
 from driftscan.cli.errors import warn
 from driftscan.cli.options import (
     BaselineOptions,
+    LazyOptions,
     OutputOptions,
     ProofOptions,
     RuleOptions,
@@ -19,6 +20,7 @@ from driftscan.cli.options import (
     TargetOptions,
     baseline_option,
     fail_on,
+    lazy_option,
     listed,
     output_options,
     proof_options,
@@ -39,7 +41,7 @@ FAMILIES = ("LK", "DR", "NW", "IN", "IM543")
 
 
 class CompareOptions(
-    PairOptions, SelectionOptions, TargetOptions, ProofOptions, RuleOptions, BaselineOptions, OutputOptions
+    PairOptions, SelectionOptions, TargetOptions, LazyOptions, ProofOptions, RuleOptions, BaselineOptions, OutputOptions
 ):
     pass
 
@@ -48,6 +50,7 @@ class CompareOptions(
 @click.argument("arguments", nargs=-1, metavar="LOCK... TARGET")
 @selection_options
 @target_options
+@lazy_option
 @proof_options
 @rule_options
 @baseline_option
@@ -95,6 +98,7 @@ def compared(pair: Pair[CompareOptions]) -> Report:
             lock_format=options["lock_format"],
             offline=options["offline"],
             cache=not options["no_cache"],
+            lazy=options["lazy"],
             progress=watch,
             proving=_proving(options),
         )

@@ -9,13 +9,21 @@ import click
 from driftscan.api import differing
 from driftscan.cli import output, progress
 from driftscan.cli.errors import CLEAN, DRIFT, INCOMPLETE
-from driftscan.cli.options import OutputOptions, marker_options, output_options, selection_options, target_options
+from driftscan.cli.options import (
+    LazyOptions,
+    OutputOptions,
+    lazy_option,
+    marker_options,
+    output_options,
+    selection_options,
+    target_options,
+)
 from driftscan.cli.scope import ScopeOptions, scope
 from driftscan.cli.unkept import warn_of_caches
 from driftscan.report.graphs import DIFF_FORMATS
 
 
-class _Options(ScopeOptions, OutputOptions):
+class _Options(ScopeOptions, LazyOptions, OutputOptions):
     pass
 
 
@@ -25,6 +33,7 @@ class _Options(ScopeOptions, OutputOptions):
 @marker_options
 @selection_options
 @target_options
+@lazy_option
 @output_options(DIFF_FORMATS)
 @click.pass_context
 def diff(context: click.Context, before: str, after: str, **options: Unpack[_Options]) -> None:
@@ -41,7 +50,7 @@ def diff(context: click.Context, before: str, after: str, **options: Unpack[_Opt
     """
     warn_of_caches((before, after), no_cache=options["no_cache"], quiet=options["quiet"])
     with progress.layers(after, quiet=options["quiet"]) as watch:
-        found = differing.diff(before, after, scope(options), progress=watch)
+        found = differing.diff(before, after, scope(options)._replace(lazy=options["lazy"]), progress=watch)
     for name, path in options["output"]:
         output.save(DIFF_FORMATS[name](found, output.file_view(verbose=options["verbose"])), path)
     output.show(DIFF_FORMATS[options["format"]](found, output.view(verbose=options["verbose"])))

@@ -8,18 +8,19 @@ import click
 
 from driftscan import api
 from driftscan.cli import output, progress
-from driftscan.cli.options import OutputOptions, TargetOptions, output_options, target_options
+from driftscan.cli.options import LazyOptions, OutputOptions, TargetOptions, lazy_option, output_options, target_options
 from driftscan.cli.unkept import warn_of_cache
 from driftscan.report import INVENTORY_FORMATS
 
 
-class _Options(TargetOptions, OutputOptions):
+class _Options(TargetOptions, LazyOptions, OutputOptions):
     pass
 
 
 @click.command(short_help="Show what an image contains.")
 @click.argument("target")
 @target_options
+@lazy_option
 @output_options(INVENTORY_FORMATS)
 def inspect(target: str, **options: Unpack[_Options]) -> None:
     """Show what an image contains: interpreters, environments, distributions, conda and OS packages, layers."""
@@ -31,6 +32,7 @@ def inspect(target: str, **options: Unpack[_Options]) -> None:
             platform=options["platform"],
             offline=options["offline"],
             cache=not options["no_cache"],
+            lazy=options["lazy"],
             progress=watch,
         )
     for name, path in options["output"]:

@@ -39,6 +39,12 @@ class TargetOptions(TypedDict):
     no_cache: bool
 
 
+class LazyOptions(TypedDict):
+    """Whether tables of contents are believed."""
+
+    lazy: bool
+
+
 class MarkerOptions(TypedDict):
     """The interpreter and platform that a lock is judged for, by name instead of by image."""
 
@@ -136,6 +142,14 @@ def target_options(function: _Function) -> _Function:
         click.option("--offline", is_flag=True, help="Ask no registry and no package index."),
         click.option("--no-cache", is_flag=True, help="Read all layers, and keep none for the next time."),
     )
+
+
+lazy_option = click.option(
+    "--lazy",
+    is_flag=True,
+    help="Of layers in a registry that have a table of contents, believe it and fetch only what is wanted.",
+)
+"""For commands that say what could not be checked of an image."""
 
 
 def marker_options(function: _Function) -> _Function:

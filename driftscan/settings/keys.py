@@ -15,6 +15,7 @@ NEVER = "never"
 COMPARING = ("compare", "baseline")
 JUDGING = (*COMPARING, "check", "lint")
 REPORTING = ("compare", "check", "lint")
+LOOKING = ("compare", "baseline", "check", "inspect", "diff", "adopt")
 EVERY: tuple[str, ...] = ()
 
 
@@ -121,6 +122,7 @@ _ALL = (
     ),
     _flag("offline", "offline", "ask no registry"),
     _positive("cache", "no_cache", "use the layer cache"),
+    _flag("lazy", "lazy", "believe tables of contents of layers in registries", LOOKING),
     _flag("quiet", "quiet", "no progress on stderr"),
     _flag("verbose", "verbose", "all there is to tell"),
 )

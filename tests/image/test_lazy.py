@@ -593,3 +593,28 @@ def test_layers_of_that_library_as_it_is_now(registry: FaultyRegistry, tmp_path:
     for made in golden(tmp_path).values():
         same_as_whole(registry, made)
         registry.requests.clear()
+
+
+@pytest.mark.real
+def test_layers_of_skopeo(registry: FaultyRegistry, tmp_path: Path) -> None:
+    """zstd:chunked, with a hole, and with the annotations of the first versions where it is an old one."""
+    skopeo = shutil.which("skopeo")
+    if skopeo is None:
+        pytest.skip("skopeo is not installed")
+    hole = File("etc/passwd", b"root:x:0:0\n" * 900 + bytes(300_000) + b"#")
+    tar = b"".join(each.header + _body(each) for each in (*FILES, hole)) + bytes(1024)
+    image = build((("COPY . /", {}),), lambda _: tar)
+    config = json.loads(image.config)
+    config["rootfs"]["diff_ids"] = [digest(tar)]
+    document = json.loads(image.manifest)
+    document["config"] |= {"digest": digest(encode(config)), "size": len(encode(config))}
+    write_files(tmp_path / "plain", layout(Built(encode(config), image.layers, encode(document))))
+    options = ["--insecure-policy", "copy", "--dest-compress", "--dest-compress-format", "zstd:chunked"]
+    subprocess.run([skopeo, *options, f"oci:{tmp_path}/plain", f"oci:{tmp_path}/made"], capture_output=True, check=True)
+    blobs = {digest(path.read_bytes()): path.read_bytes() for path in (tmp_path / "made/blobs/sha256").iterdir()}
+    index = json.loads((tmp_path / "made/index.json").read_bytes())
+    (told,) = json.loads(blobs[index["manifests"][0]["digest"]])["layers"]
+    made = Layer(blobs[told["digest"]], tar, told["annotations"])
+    same_as_whole(registry, made)
+    (index_of_it,) = read(registry)
+    assert index_of_it.entries["etc/passwd"].content == hole.data

@@ -80,10 +80,16 @@ def as_sent(access: Access) -> Access:
     return access.otherwise
 
 
-def read(reference: str, *, platform: str | None = None, access: Callable[[Access], Access] = as_it_is) -> Reading:
+def read(
+    reference: str,
+    *,
+    platform: str | None = None,
+    access: Callable[[Access], Access] = as_it_is,
+    lazy: bool = False,
+) -> Reading:
     limits = Limits()
     with open_image(reference, platform=platform, limits=limits) as image:
-        indexes = scan(replace(image, access=access(image.access)), wants, limits)
+        indexes = scan(replace(image, access=access(image.access)), wants, limits, lazy=lazy)
         merged = tuple(RootFS.merge(indexes).walk(""))
         return Reading(image.source, image.digest, image.config, layer_ids(image.config), indexes, merged)
 
@@ -399,6 +405,19 @@ def test_layers_with_a_table_of_contents(docker: Docker, tmp_path: Path) -> None
 
     plain, chunked = read(f"docker-archive:{saved}"), read(f"oci:{layout}")
     assert (plain.indexes, plain.layers, plain.merged) == (chunked.indexes, chunked.layers, chunked.merged)
+
+
+def test_layers_that_are_read_by_it(archive: Path, registry: Registry, expected: Reading) -> None:
+    """Those of a whole system, pushed as zstd:chunked. ELF facts are taken of what is called or may be run like it."""
+    name = registry.copy_from(f"docker-archive:{archive}", "chunked:1", "--dest-compress-format", "zstd:chunked")
+    found = read(f"registry:{name}", lazy=True)
+    assert all(index.by_table for index in found.indexes)
+    for lazily, plain in zip(found.indexes, expected.indexes, strict=True):
+        assert lazily.whiteouts == plain.whiteouts
+        assert lazily.entries.keys() == plain.entries.keys()
+        for path, entry in plain.entries.items():
+            may_be_run = entry.mode & 0o111 or ".so" in path.rpartition("/")[2]
+            assert lazily.entries[path] == (entry if may_be_run else entry._replace(elf=None))
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.ZstdCompressor().compress], ids=["gzip", "zstd"])
