@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import patch
+
+import zstandard
 
 from driftscan import elf as elf_reader
 from driftscan.errors import DriftscanError
@@ -21,9 +23,12 @@ from driftscan.image.decompress import chunks
 from driftscan.image.docker_archive import arrivals, select_image
 from driftscan.image.indexfile import StoredLayer, decode, encode
 from driftscan.image.layer import read_layer
+from driftscan.image.lazylayer import read_layer_lazily
 from driftscan.image.limits import MIB, Limits
 from driftscan.image.manifest import read_config, read_manifest
 from driftscan.image.registry_auth import parse_challenges
+from driftscan.image.source import Parts
+from driftscan.image.toc import Kind, listed
 from driftscan.inventory import metadata as metadata_reader
 from driftscan.inventory import probes
 from driftscan.inventory.record import rows
@@ -32,7 +37,13 @@ from driftscan.rootfs import RootFS
 from tests.builders.elves import Elf
 from tests.builders.images import build, gzipped, index, saved_files, tar_of
 from tests.builders.oddtars import odd_archives
+from tests.builders.tocs import CHECKSUM, POSITION, File
+from tests.builders.tocs import layer as layer_with_table
 
+_FILES = (File("etc/passwd", bytes(range(256)) * 40), File("opt/a.py", b"a"), File("opt/b", type="symlink", link="a"))
+_LAYER = layer_with_table("zstd:chunked", _FILES)
+_START, _SIZE = map(int, _LAYER.annotations[POSITION].split(":")[:2])
+_PACKED, _TOC = _LAYER.blob[:_START], zstandard.decompress(_LAYER.blob[_START : _START + _SIZE])
 SEEDS = Path(__file__).parent / "seeds"
 LIMITS = Limits(header=1 << 16, layer_entries=10_000, zstd_window=MIB, elf=MIB)
 _INFLATED = 4 * MIB
@@ -84,6 +95,22 @@ def blob(data: bytes) -> None:
 
     with suppress(DriftscanError):
         read_layer(capped(), _wants, LIMITS)
+
+
+def toc(data: bytes) -> None:
+    """A table of contents over compressed data that is always the same."""
+
+    @contextmanager
+    def opened(start: int, end: int) -> Iterator[io.BytesIO]:
+        yield io.BytesIO((_PACKED + packed)[start:end])
+
+    packed = zstandard.compress(data)
+    place = f"{len(_PACKED)}:{len(packed)}:{len(data)}:1"
+    annotations = {CHECKSUM: f"sha256:{hashlib.sha256(packed).hexdigest()}", POSITION: place}
+    with suppress(DriftscanError):
+        read_layer_lazily(Parts(opened, annotations, len(_PACKED) + len(packed)), _wants, LIMITS, lambda _: None)
+    with suppress(DriftscanError):
+        list(listed(data, Kind.ESTARGZ, LIMITS))
 
 
 def archive(data: bytes) -> None:
@@ -149,6 +176,7 @@ def _manifests() -> Iterator[bytes]:
 TARGETS = {
     "layer": Target(layer, lambda: (data for data in odd_archives().values() if len(data) < 20_000)),
     "blob": Target(blob, _blobs),
+    "toc": Target(toc, lambda: (_TOC,)),
     "archive": Target(archive, lambda: (tar_of(saved_files(build(), legacy=legacy)) for legacy in (False, True))),
     "manifest": Target(manifest, _manifests),
     "challenge": Target(
