@@ -334,7 +334,7 @@ def adopt(
     adopted = adopting.adopt(
         inventory, found, asked=fspath(target), reference=image.reference, digest=digest, to=to, options=options
     )
-    return replace(adopted, unchecked=(*inventory.unchecked, *adopted.unchecked))
+    return replace(adopted, unchecked=(*inventory.unchecked, *adopted.unchecked)) if lazy else adopted
 
 
 def inspect(

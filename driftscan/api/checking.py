@@ -30,7 +30,7 @@ _FAMILY = "LK"
 class Place(NamedTuple):
     """What locks are judged for: the image's interpreter, one that was named, or (neither) all that they support.
 
-    `unchecked` is what is not known of the image.
+    `unchecked` is what is not known of an image that was read lazily.
     """
 
     target: Target | None = None
@@ -69,7 +69,9 @@ def place(
     with open_target(reference, platform=platform, offline=offline) as image:
         inventory = take_inventory(image, environment=environment, cache=cache, lazy=lazy)
         found = default_environment(inventory, image.reference)
-        return Place(target=found.target, environment=found, image=described(image), unchecked=inventory.unchecked)
+        # What bills of materials leave out does not matter to whether a lock can be installed.
+        unchecked = inventory.unchecked if lazy else ()
+        return Place(target=found.target, environment=found, image=described(image), unchecked=unchecked)
 
 
 def check(
