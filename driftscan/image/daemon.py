@@ -91,6 +91,12 @@ class Client:
         """Version of the Docker API that both sides know."""
         return self._api.api_version
 
+    def knows(self, version: str) -> bool:
+        """Whether that is `version` of the Docker API or a later one."""
+        from docker.utils import version_gte
+
+        return version_gte(self.version, version)
+
     def close(self) -> None:
         self._api.close()
 

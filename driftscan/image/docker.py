@@ -8,21 +8,32 @@ import os
 import re
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
-from driftscan.errors import ImageError, UnreachableError
+from driftscan.errors import ImageError, NotFoundError, UnreachableError
 from driftscan.image.daemon import Client, Endpoint, Engine, Tls, asking, image_path, saved_config, saved_image
 from driftscan.image.docker_storage import storage_root, stored_config, stored_layers
 from driftscan.image.limits import Limits
-from driftscan.image.manifest import check_digest, read_config
+from driftscan.image.manifest import (
+    INDEX_TYPES,
+    Descriptor,
+    check_digest,
+    choose_platform,
+    matches_platform,
+    read_config,
+    read_descriptor,
+)
 from driftscan.image.paths import home
 from driftscan.image.references import parse_image_name
 from driftscan.image.source import Image
-from driftscan.image.strictjson import JsonObject, load_object, member, text, texts
+from driftscan.image.strictjson import JsonObject, load_object, member, objects, text, texts
 from driftscan.model.image import ImageConfig
 
 _ENGINE = Engine("the Docker daemon", "docker", "`systemctl start docker`", "docker pull")
 _DEFAULT = "unix:///var/run/docker.sock"
 _ANSWER = "Docker's answer"
+_PLATFORMS_SINCE = "1.49"
+"""The version of the API that describes an image for a platform that is asked for."""
 _METADATA_ONLY = re.compile(
     r"(?:/bin/sh -c #\(nop\)\s+)?"
     r"(?:ARG|CMD|ENTRYPOINT|ENV|EXPOSE|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|SHELL|STOPSIGNAL|USER|VOLUME)\b"
@@ -42,11 +53,13 @@ def open_image(reference: str, platform: str | None, limits: Limits) -> Image:
         found = client.object(f"{images}/{path}/json", _ANSWER)
         identity = text(found, "Id", _ANSWER)
         own = f"{images}/{check_digest(identity, 'the image')}"
+        found, query = _one_platform(client, found, own, platform, reference)
         root = storage_root(found) if client.is_here else None
         raw = stored_config(root, identity, limits) if root is not None else None
-        config = read_config(raw, limits) if raw is not None else _config(client, found, own, limits)
+        config = read_config(raw, limits) if raw is not None else _config(client, found, own, query, limits)
         stored = stored_layers(root, config.diff_ids, limits) if root is not None else None
-        return saved_image(client, reference, identity, config, (f"{own}/get",), platform, limits, stored)
+        saves = (f"{own}/get{query}",)
+        return saved_image(client, reference, identity, config, saves, platform, limits, stored)
 
 
 def known_digest(reference: str, limits: Limits) -> str | None:
@@ -65,7 +78,56 @@ def known_digest(reference: str, limits: Limits) -> str | None:
     return None
 
 
-def _config(client: Client, found: JsonObject, path: str, limits: Limits) -> ImageConfig:
+def _one_platform(
+    client: Client, found: JsonObject, path: str, wanted: str | None, reference: str
+) -> tuple[JsonObject, str]:
+    """What the daemon says of one platform's image, and the query that means it; none where it keeps but one.
+
+    The containerd image store keeps indexes. Unless it is told a platform, the daemon describes the image for its own,
+    as one that is empty where it does not have that, and saves all of them, or none where one is missing.
+    """
+    target = member(found, "Descriptor", _ANSWER)
+    is_index = text(target, "mediaType", _ANSWER, "") in INDEX_TYPES and client.knows(_PLATFORMS_SINCE)
+    chosen = _platform(found)
+    if is_index and (not chosen or (wanted is not None and not matches_platform(chosen, wanted))):
+        chosen = _available(client, path, wanted, reference)
+        found = client.object(f"{path}/json{_query(chosen)}", _ANSWER)
+    if target and not _platform(found):
+        raise _incomplete(reference)
+    return found, _query(chosen) if is_index else ""
+
+
+def _platform(found: JsonObject) -> str:
+    parts = (text(found, key, _ANSWER, "") for key in ("Os", "Architecture", "Variant"))
+    return "/".join(part for part in parts if part)
+
+
+def _query(platform: str) -> str:
+    parts = dict(zip(("os", "architecture", "variant"), platform.split("/"), strict=False))
+    return f"?platform={quote(json.dumps(parts, separators=(',', ':'), sort_keys=True))}"
+
+
+def _available(client: Client, path: str, wanted: str | None, reference: str) -> str:
+    """The platform that is meant, of those whose manifest, configuration and layers the daemon has."""
+    manifests = objects(client.object(f"{path}/json?manifests=1", _ANSWER), "Manifests", _ANSWER)
+    there = [each for each in manifests if each.get("Kind") == "image" and each.get("Available") is True]
+    if not there:
+        raise _incomplete(reference)
+    return choose_platform(tuple(_descriptor(each) for each in there), wanted, f"docker:{reference}").platform
+
+
+def _descriptor(manifest: JsonObject) -> Descriptor:
+    """With the platform of its configuration where the index names none."""
+    platform = member(member(manifest, "ImageData", _ANSWER), "Platform", _ANSWER)
+    return read_descriptor({"platform": platform, **member(manifest, "Descriptor", _ANSWER)}, "a manifest of the image")
+
+
+def _incomplete(reference: str) -> NotFoundError:
+    hint = f"fetch it again with `docker pull {reference}`, or read it with registry:{reference}"
+    return NotFoundError("the Docker daemon does not have all of its content", where=f"docker:{reference}", hint=hint)
+
+
+def _config(client: Client, found: JsonObject, path: str, query: str, limits: Limits) -> ImageConfig:
     """The image's configuration, without a transfer of its layers where the daemon's history allows it.
 
     The API gives an instruction and a size for each history entry, but not whether it made a layer. Where that does
@@ -73,10 +135,10 @@ def _config(client: Client, found: JsonObject, path: str, limits: Limits) -> Ima
     configuration is taken from the save stream.
     """
     layers = texts(member(found, "RootFS", _ANSWER), "Layers", _ANSWER)
-    entries = [_made(item) for item in reversed(client.list(f"{path}/history", _ANSWER))]
+    entries = [_made(item) for item in reversed(client.list(f"{path}/history{query}", _ANSWER))]
     makers = which_made_layers(entries, len(layers))
     if makers is None:
-        with client.stream(f"{path}/get") as stream:
+        with client.stream(f"{path}/get{query}") as stream:
             return saved_config(stream, layers, limits)
     history = [
         {"created_by": entry.created_by, "comment": entry.comment, "empty_layer": not made}

@@ -73,16 +73,19 @@ def read_manifest(
     if document.get("schemaVersion") != 2:
         raise ImageError(f"{what} is not of schema version 2", hint="push the image again with a current builder")
     if is_index:
-        return tuple(_descriptor(item, "an entry of the index") for item in objects(document, "manifests", "the index"))
+        return tuple(
+            read_descriptor(item, "an entry of the index") for item in objects(document, "manifests", "the index")
+        )
     layers = objects(document, "layers", "the manifest")
     limits.check("layers", len(layers), f"the number of layers ({len(layers)})")
     return Manifest(
-        config=_descriptor(member(document, "config", "the manifest"), "the manifest's configuration"),
-        layers=tuple(_descriptor(item, "a layer of the manifest") for item in layers),
+        config=read_descriptor(member(document, "config", "the manifest"), "the manifest's configuration"),
+        layers=tuple(read_descriptor(item, "a layer of the manifest") for item in layers),
     )
 
 
-def _descriptor(item: JsonObject, what: str) -> Descriptor:
+def read_descriptor(item: JsonObject, what: str) -> Descriptor:
+    """One of JSON; `what` errors call it."""
     size = item.get("size")
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise ImageError(f"{what} has no valid size")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import socket
 import socketserver
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -21,6 +23,7 @@ from driftscan.image.daemon import Client
 from driftscan.image.docker_storage import storage_root
 from driftscan.image.history import layer_ids
 from driftscan.image.layercache import LayerCache
+from driftscan.image.manifest import MANIFEST_TYPES
 from driftscan.image.scan import scan
 from driftscan.inventory import wants
 from tests.builders.archives import docker_archive, layer_tar, oci_layout
@@ -32,7 +35,7 @@ Reply = Callable[[BaseHTTPRequestHandler], None]
 
 
 class Engine(socketserver.ThreadingUnixStreamServer):
-    """Answers by path without the API's version."""
+    """Answers by path without Docker's API version; with the query where there is a reply to that."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path), Exchange)
@@ -44,8 +47,10 @@ class Exchange(BaseHTTPRequestHandler):
     server: Engine
 
     def do_GET(self) -> None:
-        path = self.path.removeprefix("/v1.41").partition("?")[0]
-        self.server.replies.get(path, json_reply({"message": f"No such image: {path}"}, 404))(self)
+        asked = re.sub(r"^/v1\.\d+", "", unquote(self.path))
+        path = asked.partition("?")[0]
+        unknown = json_reply({"message": f"No such image: {path}"}, 404)
+        self.server.replies.get(asked, self.server.replies.get(path, unknown))(self)
 
     def address_string(self) -> str:
         return "unix"
@@ -147,6 +152,100 @@ def test_an_image_that_the_daemon_does_not_have(engine: Engine) -> None:
 
 def test_another_platform(shop: Engine) -> None:
     assert str(refused(platform="linux/arm64")) == "docker:shop: the image is for linux/amd64, not for linux/arm64"
+
+
+AMD64, ARM64 = {"architecture": "amd64", "os": "linux"}, {"architecture": "arm64", "os": "linux", "variant": "v8"}
+
+
+def containerd_store(engine: Engine, tmp_path: Path, *, there: Sequence[dict[str, str]]) -> Engine:
+    """What Docker 29 answers from its containerd image store of an index for two platforms, of which it has `there`.
+
+    Without a platform it describes the one of its own machine (amd64), in the same answers empty where that is not
+    there, and then saves nothing.
+    """
+    engine.replies["/version"] = json_reply({"ApiVersion": "1.55"})
+    kind = "application/vnd.oci.image.index.v1+json"
+    index = {"Id": IDENTITY, "Descriptor": {"mediaType": kind, "digest": IDENTITY, "size": 536}}
+    nothing = {**index, "Architecture": "", "Os": "", "Config": {}, "RootFS": {}}
+    manifests: list[dict[str, object]] = []
+    engine.replies |= {"/images/shop/json": json_reply(nothing), f"/images/{IDENTITY}/history": json_reply([])}
+    for number, (platform, steps) in enumerate(((AMD64, STEPS), (ARM64, STEPS[:1])), 6):
+        manifest = f"sha256:{str(number) * 64}"
+        manifests.append(
+            {
+                "ID": manifest,
+                "Descriptor": {"digest": manifest, "mediaType": MANIFEST_TYPES[0], "size": 400, "platform": platform},
+                "Available": platform in there,
+                "Kind": "image",
+            }
+        )
+        if platform not in there:
+            continue
+        described = {
+            "Architecture": platform["architecture"],
+            "Os": platform["os"],
+            "Variant": platform.get("variant"),
+            "Config": {"User": platform["architecture"]},
+            "RootFS": {"Layers": [f"sha256:{hashlib.sha256(layer_tar(files)).hexdigest()}" for _, files in steps]},
+        }
+        query = "?platform=" + json.dumps({"os": "linux", **platform}, separators=(",", ":"), sort_keys=True)
+        history = json_reply([{"CreatedBy": made_by, "Size": 4096} for made_by, _ in reversed(steps)])
+        saved = docker_archive(tmp_path / f"{number}.tar", steps).read_bytes()
+        engine.replies |= {
+            f"/images/{IDENTITY}/json{query}": json_reply({**described, "Id": manifest}),
+            f"/images/{IDENTITY}/history{query}": history,
+            f"/images/{IDENTITY}/get{query}": reply(saved),
+        }
+        if platform is AMD64:
+            engine.replies["/images/shop/json"] = json_reply({**index, **described})
+    attested = {"ID": "sha256:" + "8" * 64, "Available": True, "Kind": "attestation", "Descriptor": {}}
+    listed = {**index, "Manifests": [*manifests, attested]}
+    engine.replies[f"/images/{IDENTITY}/json?manifests=1"] = json_reply(listed)
+    return engine
+
+
+@pytest.mark.parametrize(
+    ("there", "platform", "read"),
+    [
+        ([AMD64, ARM64], None, ("amd64", "linux/amd64", ["RUN touch /a", "RUN touch /b"])),
+        ([AMD64, ARM64], "linux/amd64", ("amd64", "linux/amd64", ["RUN touch /a", "RUN touch /b"])),
+        ([AMD64, ARM64], "linux/arm64", ("arm64", "linux/arm64/v8", ["RUN touch /a"])),
+        ([AMD64], None, ("amd64", "linux/amd64", ["RUN touch /a", "RUN touch /b"])),
+        ([ARM64], None, ("arm64", "linux/arm64/v8", ["RUN touch /a"])),
+        ([ARM64], "linux/arm64", ("arm64", "linux/arm64/v8", ["RUN touch /a"])),
+    ],
+)
+def test_one_platform_of_several(
+    engine: Engine, tmp_path: Path, there: list[dict[str, str]], platform: str | None, read: tuple[str, str, list[str]]
+) -> None:
+    containerd_store(engine, tmp_path, there=there)
+    with open_image("docker:shop", limits=Limits(), platform=platform) as image:
+        makers = [layer.created_by for layer in layer_ids(image.config)]
+        assert (image.config.user, image.platform, makers) == read
+        assert image.digest == IDENTITY
+        assert [list(index.entries) for index in scan(image, wants, Limits())] == [["a"], ["b"]][: len(makers)]
+
+
+def test_a_platform_that_the_daemon_does_not_have(engine: Engine, tmp_path: Path) -> None:
+    containerd_store(engine, tmp_path, there=[ARM64])
+    error = refused(platform="linux/amd64")
+    assert isinstance(error, NotFoundError)
+    assert str(error) == "docker:shop: there is no image for linux/amd64; it has linux/arm64/v8"
+    assert error.hint == "choose one of them with --platform"
+
+
+def test_an_image_of_which_the_daemon_has_not_everything(engine: Engine, tmp_path: Path) -> None:
+    """Else it would look like one without layers."""
+    containerd_store(engine, tmp_path, there=[])
+    error = refused()
+    assert isinstance(error, NotFoundError)
+    assert str(error) == "docker:shop: the Docker daemon does not have all of its content"
+    assert error.hint == "fetch it again with `docker pull shop`, or read it with registry:shop"
+
+    manifest = {"mediaType": MANIFEST_TYPES[0], "digest": IDENTITY, "size": 400}
+    found = {"Id": IDENTITY, "Descriptor": manifest, "Architecture": "", "Os": "", "Config": {}, "RootFS": {}}
+    engine.replies["/images/shop/json"] = json_reply(found)
+    assert str(refused()) == str(error)
 
 
 def test_an_error_of_the_daemon(shop: Engine) -> None:
