@@ -64,7 +64,7 @@ class _AbsentError(NotFoundError):
     """The engine knows no image by the name it was asked for."""
 
 
-class _RefusedError(UnreachableError):
+class RefusedError(UnreachableError):
     """The engine answered, but not with what it was asked for."""
 
 
@@ -160,7 +160,7 @@ class Client:
             message = ""
         if response.status_code == 404:
             return _AbsentError(message or "there is no such image", where=self.where)
-        return _RefusedError(f"it answered {response.status_code} {message or response.reason}", where=self.where)
+        return RefusedError(f"it answered {response.status_code} {message or response.reason}", where=self.where)
 
 
 class _Body:
@@ -293,7 +293,7 @@ def saved_image(
 def _first(client: Client, saves: Sequence[str], stack: ExitStack) -> Stream:
     *others, last = saves
     for save in others:
-        with suppress(_RefusedError):
+        with suppress(RefusedError):
             return stack.enter_context(client.stream(save))
     return stack.enter_context(client.stream(last))
 

@@ -11,7 +11,17 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from driftscan.errors import ImageError, NotFoundError, UnreachableError
-from driftscan.image.daemon import Client, Endpoint, Engine, Tls, asking, image_path, saved_config, saved_image
+from driftscan.image.daemon import (
+    Client,
+    Endpoint,
+    Engine,
+    RefusedError,
+    Tls,
+    asking,
+    image_path,
+    saved_config,
+    saved_image,
+)
 from driftscan.image.docker_storage import storage_root, stored_config, stored_layers
 from driftscan.image.limits import Limits
 from driftscan.image.manifest import (
@@ -135,8 +145,12 @@ def _config(client: Client, found: JsonObject, path: str, query: str, limits: Li
     configuration is taken from the save stream.
     """
     layers = texts(member(found, "RootFS", _ANSWER), "Layers", _ANSWER)
-    entries = [_made(item) for item in reversed(client.list(f"{path}/history{query}", _ANSWER))]
-    makers = which_made_layers(entries, len(layers))
+    try:
+        entries = [_made(item) for item in reversed(client.list(f"{path}/history{query}", _ANSWER))]
+        makers = which_made_layers(entries, len(layers))
+    except RefusedError:
+        # Some daemons have no answer where it names more layers than there are.
+        entries, makers = [], None
     if makers is None:
         with client.stream(f"{path}/get{query}") as stream:
             return saved_config(stream, layers, limits)

@@ -134,6 +134,16 @@ def test_a_history_that_leaves_it_open_is_settled_by_the_saved_configuration(sho
     assert read() == ("root", ["RUN touch /a", "RUN touch /b"])
 
 
+def test_a_history_that_the_daemon_refuses_is_read_from_the_saved_configuration(shop: Engine) -> None:
+    """As the containerd image store does where it names more layers than there are."""
+    refusal = json_reply({"message": "unable to find the size of the layer"}, 500)
+    shop.replies[f"/images/{IDENTITY}/history"] = refusal
+    assert read() == ("root", ["RUN touch /a", "RUN touch /b"])
+
+    shop.replies[f"/images/{IDENTITY}/get"] = refusal
+    assert str(refused()).endswith("it answered 500 unable to find the size of the layer")
+
+
 def test_what_is_cached_is_not_exported(shop: Engine, tmp_path: Path) -> None:
     cache, limits = LayerCache(tmp_path / "cache"), Limits()
     with open_image("docker:shop", limits=limits) as image:
