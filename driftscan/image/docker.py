@@ -6,11 +6,14 @@ import hashlib
 import json
 import os
 import re
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
 from driftscan.errors import ImageError, NotFoundError, UnreachableError
+from driftscan.image import provenance
 from driftscan.image.daemon import (
     Client,
     Endpoint,
@@ -37,13 +40,15 @@ from driftscan.image.paths import home
 from driftscan.image.references import parse_image_name
 from driftscan.image.source import Image
 from driftscan.image.strictjson import JsonObject, load_object, member, objects, text, texts
-from driftscan.model.image import ImageConfig
+from driftscan.model.image import ImageConfig, UsedImage
 
 _ENGINE = Engine("the Docker daemon", "docker", "`systemctl start docker`", "docker pull")
 _DEFAULT = "unix:///var/run/docker.sock"
 _ANSWER = "Docker's answer"
 _PLATFORMS_SINCE = "1.49"
 """The version of the API that describes an image for a platform that is asked for."""
+_ATTESTATIONS_SINCE = "1.55"
+"""The version of the API that hands out what builders attested."""
 _METADATA_ONLY = re.compile(
     r"(?:/bin/sh -c #\(nop\)\s+)?"
     r"(?:ARG|CMD|ENTRYPOINT|ENV|EXPOSE|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|SHELL|STOPSIGNAL|USER|VOLUME)\b"
@@ -69,7 +74,8 @@ def open_image(reference: str, platform: str | None, limits: Limits) -> Image:
         config = read_config(raw, limits) if raw is not None else _config(client, found, own, query, limits)
         stored = stored_layers(root, config.diff_ids, limits) if root is not None else None
         saves = (f"{own}/get{query}",)
-        return saved_image(client, reference, identity, config, saves, platform, limits, stored)
+        image = saved_image(client, reference, identity, config, saves, platform, limits, stored)
+        return replace(image, used=partial(_used, client, own, query, limits))
 
 
 def known_digest(reference: str, limits: Limits) -> str | None:
@@ -167,6 +173,19 @@ def _config(client: Client, found: JsonObject, path: str, query: str, limits: Li
         "history": history,
     }
     return read_config(json.dumps(document).encode(), limits)
+
+
+def _used(client: Client, path: str, query: str, limits: Limits) -> tuple[UsedImage, ...]:
+    """The images that provenance attestations name. They lie beside an image in its index, so one without has none."""
+    if not query or not client.knows(_ATTESTATIONS_SINCE):
+        return ()
+    manifest = text(client.object(f"{path}/json{query}", _ANSWER), "Id", _ANSWER)
+    kinds = "".join(f"&type={quote(kind)}" for kind in provenance.PREDICATES)
+    found: dict[UsedImage, None] = {}
+    for attestation in client.list(f"{path}/attestations{query}&statement=1{kinds}", _ANSWER):
+        statement = json.dumps(member(attestation, "Statement", _ANSWER)).encode()
+        found |= dict.fromkeys(provenance.used_images(statement, manifest, limits))
+    return tuple(found)
 
 
 class Made(NamedTuple):

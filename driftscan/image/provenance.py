@@ -21,6 +21,8 @@ _KIND = "vnd.docker.reference.type"
 _SUBJECT = "vnd.docker.reference.digest"
 _PREDICATE = "in-toto.io/predicate-type"
 _SLSA = "https://slsa.dev/provenance/"
+PREDICATES = (f"{_SLSA}v0.2", f"{_SLSA}v1")
+"""The types of statements that are read."""
 _PURL = "pkg:docker/"
 _HEXADECIMAL = frozenset("0123456789abcdef")
 

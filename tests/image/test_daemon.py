@@ -26,6 +26,7 @@ from driftscan.image.layercache import LayerCache
 from driftscan.image.manifest import MANIFEST_TYPES
 from driftscan.image.scan import scan
 from driftscan.inventory import wants
+from driftscan.model.image import UsedImage
 from tests.builders.archives import docker_archive, layer_tar, oci_layout
 from tests.builders.stored import docker_store, store_layer
 
@@ -234,6 +235,27 @@ def test_one_platform_of_several(
         assert (image.config.user, image.platform, makers) == read
         assert image.digest == IDENTITY
         assert [list(index.entries) for index in scan(image, wants, Limits())] == [["a"], ["b"]][: len(makers)]
+
+
+def test_what_an_image_was_built_from(engine: Engine, tmp_path: Path) -> None:
+    containerd_store(engine, tmp_path, there=[AMD64, ARM64])
+    base = {"uri": "pkg:docker/base@1?platform=linux%2Farm64", "digest": {"sha256": "b" * 64}}
+    statement = {
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "subject": [{"name": "pkg:docker/shop", "digest": {"sha256": "7" * 64}}],
+        "predicate": {"buildDefinition": {"resolvedDependencies": [base]}},
+    }
+    platform = json.dumps(ARM64, separators=(",", ":"))
+    kinds = "".join(f"&type=https://slsa.dev/provenance/{version}" for version in ("v0.2", "v1"))
+    asked = f"/images/{IDENTITY}/attestations?platform={platform}&statement=1{kinds}"
+    engine.replies[asked] = json_reply([{"PredicateType": statement["predicateType"], "Statement": statement}])
+    with open_image("docker:shop", limits=Limits(), platform="linux/arm64") as image:
+        assert image.used() == (UsedImage("base:1", "sha256:" + "b" * 64),)
+
+    del engine.replies[asked]
+    engine.replies["/version"] = json_reply({"ApiVersion": "1.54"})
+    with open_image("docker:shop", limits=Limits(), platform="linux/arm64") as image:
+        assert image.used() == ()
 
 
 def test_a_platform_that_the_daemon_does_not_have(engine: Engine, tmp_path: Path) -> None:
