@@ -16,10 +16,13 @@ from pathlib import Path
 from driftscan.errors import DriftscanError, ImageError, NotFoundError
 from driftscan.image.archive import index_members, open_member, read_member
 from driftscan.image.buffer import Buffer, Pieces
+from driftscan.image.content import Origin
 from driftscan.image.decompress import CHUNK, Stream, chunks, is_compressed
 from driftscan.image.limits import Limits
-from driftscan.image.manifest import check_platform, read_config
+from driftscan.image.manifest import check_platform, matches_platform, read_config
+from driftscan.image.oci_layout import INDEX, open_members
 from driftscan.image.paths import existing, opening, split_reference
+from driftscan.image.references import parse_image_name
 from driftscan.image.source import Access, Arrival, Image, LayerBlob, RandomAccess, Sequential
 from driftscan.image.strictjson import JsonObject, load_object, objects, text, texts
 from driftscan.image.tarheader import BLOCK, Headers
@@ -45,6 +48,11 @@ def open_archive(rest: str, platform: str | None, limits: Limits) -> Image:
         raise NotFoundError("there is no manifest.json, so this is no archive of `docker save`", where=str(file))
     entry = select_image(manifest, name, str(file), limits)
     config, digest = _config(archive, text(entry, "Config", MANIFEST), str(file), limits)
+    if isinstance(archive, _Plain) and archive.has_others(config, platform):
+        tag = next(iter(texts(entry, "RepoTags", MANIFEST)), None)
+        known_as = str(parse_image_name(tag)) if tag is not None else None
+        origin = Origin(rest, "docker-archive", str(file))
+        return open_members(file, archive.members, known_as, platform, origin, limits)
     check_platform(config, platform, str(file))
     return Image(
         reference=rest,
@@ -84,17 +92,21 @@ class _Plain:
     def __init__(self, file: Path, limits: Limits) -> None:
         self._file = file
         self._limits = limits
-        self._members = index_members(file, limits)
+        self.members = index_members(file, limits)
+
+    def has_others(self, config: ImageConfig, platform: str | None) -> bool:
+        """Whether an image for `platform` is only in the index: manifest.json is for one platform, of all saved."""
+        return platform is not None and not matches_platform(config.platform, platform) and INDEX in self.members
 
     def document(self, name: str) -> bytes | None:
-        member = self._members.get(name)
+        member = self.members.get(name)
         return None if member is None else read_member(self._file, member, self._limits, name)
 
     def access(self, layers: tuple[str, ...]) -> Access:
         return RandomAccess(blobs=tuple(self._blob(name) for name in layers))
 
     def _blob(self, name: str) -> LayerBlob:
-        member = self._members.get(_inside(name, str(self._file)))
+        member = self.members.get(_inside(name, str(self._file)))
         if member is None:
             raise _missing(name, str(self._file))
         return LayerBlob(open=partial(open_member, self._file, member), digest=_promised_digest(name), size=member.size)

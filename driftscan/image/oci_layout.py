@@ -37,8 +37,14 @@ def open_archive(rest: str, platform: str | None, limits: Limits) -> Image:
     members = index_members(file, limits)
     if INDEX not in members:
         raise NotFoundError("there is no index.json, so this is no OCI archive", where=str(file))
+    return open_members(file, members, name, platform, Origin(rest, "oci-archive", str(file)), limits)
+
+
+def open_members(
+    file: Path, members: Mapping[str, Member], name: str | None, platform: str | None, origin: Origin, limits: Limits
+) -> Image:
+    """The image `name` of a layout among the members of a tar file, which are known to have index.json."""
     index = read_member(file, members[INDEX], limits, INDEX)
-    origin = Origin(rest, "oci-archive", str(file))
     return _open(_Archive(file, members, limits), index, name, platform, origin, limits)
 
 

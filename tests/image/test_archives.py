@@ -222,6 +222,28 @@ def test_several_saved_images(tmp_path: Path) -> None:
     assert str(refused(f"docker-archive:{path}:three")) == f"{path}: it holds no image 'three'"
 
 
+def test_another_platform_of_a_saved_image(tmp_path: Path) -> None:
+    """Docker saves all platforms that its containerd image store has; manifest.json names that of the daemon alone."""
+    arm = build([("RUN arm", {"arm": "1"})], platform="linux/arm64")
+    several = index(entry(IMAGE, platform="linux/amd64"), entry(arm, platform="linux/arm64"))
+    named = {"annotations": {"io.containerd.image.name": "docker.io/library/shop:1.4"}}
+    other = {"annotations": {"io.containerd.image.name": "docker.io/library/other:2"}}
+    stored = layout_files(
+        index({**descriptor(several, INDEX_TYPE), **named}, {**entry(OTHER), **other}),
+        *IMAGE.blobs,
+        *arm.blobs,
+        several,
+    )
+    path = archive_at(tmp_path / "shop.tar", {**stored, **saved_files(IMAGE, ["shop:1.4"], legacy=False)})
+
+    assert opened(f"docker-archive:{path}").digest == sha256(IMAGE.config)
+    found = opened(f"docker-archive:{path}", platform="linux/arm64")
+    assert (found.source, found.digest, found.platform) == ("docker-archive", sha256(arm.config), "linux/arm64")
+    assert opened(f"docker-archive:{path}:shop:1.4", platform="linux/arm64").digest == sha256(arm.config)
+    error = refused(f"docker-archive:{path}", platform="linux/s390x")
+    assert str(error) == f"{path}: there is no image for linux/s390x; it has linux/amd64, linux/arm64"
+
+
 def test_layers_that_are_links_to_each_other(tmp_path: Path) -> None:
     plain = build([("RUN a", {"a": "b"}), ("RUN a", {"a": "b"})], bytes)
     config = sha256(plain.config)[7:] + ".json"
