@@ -275,8 +275,13 @@ def saved_image(
 
     @contextmanager
     def layers() -> Iterator[Iterator[Arrival]]:
+        missing = incomplete(client.engine, reference)
         with ExitStack() as stack:
-            yield arrivals(_first(client, saves, stack), limits)
+            try:
+                stream = _first(client, saves, stack)
+            except _AbsentError as error:
+                raise missing from error
+            yield _some(arrivals(stream, limits), missing)
 
     stream = Sequential(arrivals=layers)
     return Image(
@@ -288,6 +293,22 @@ def saved_image(
         platform=config.platform or None,
         close=client.close,
     )
+
+
+def incomplete(engine: Engine, reference: str) -> NotFoundError:
+    """The error where an engine knows an image, and does not have the layers as they were fetched."""
+    hint = f"read it with registry:{reference}, or remove all images that share layers with it and fetch it again"
+    where = f"{engine.scheme}:{reference}"
+    return NotFoundError(f"{engine.title} does not have all of its content", where=where, hint=hint)
+
+
+def _some(arrived: Iterator[Arrival], missing: NotFoundError) -> Iterator[Arrival]:
+    """What arrived; nothing is `missing`."""
+    first = next(arrived, None)
+    if first is None:
+        raise missing
+    yield first
+    yield from arrived
 
 
 def _first(client: Client, saves: Sequence[str], stack: ExitStack) -> Stream:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from driftscan.errors import ImageError, NotFoundError, UnreachableError
+from driftscan.errors import ImageError, UnreachableError
 from driftscan.image import provenance
 from driftscan.image.daemon import (
     Client,
@@ -22,6 +22,7 @@ from driftscan.image.daemon import (
     Tls,
     asking,
     image_path,
+    incomplete,
     saved_config,
     saved_image,
 )
@@ -109,7 +110,7 @@ def _one_platform(
         chosen = _available(client, path, wanted, reference)
         found = client.object(f"{path}/json{_query(chosen)}", _ANSWER)
     if target and not _platform(found):
-        raise _incomplete(reference)
+        raise incomplete(_ENGINE, reference)
     return found, _query(chosen) if is_index else ""
 
 
@@ -128,7 +129,7 @@ def _available(client: Client, path: str, wanted: str | None, reference: str) ->
     manifests = objects(client.object(f"{path}/json?manifests=1", _ANSWER), "Manifests", _ANSWER)
     there = [each for each in manifests if each.get("Kind") == "image" and each.get("Available") is True]
     if not there:
-        raise _incomplete(reference)
+        raise incomplete(_ENGINE, reference)
     return choose_platform(tuple(_descriptor(each) for each in there), wanted, f"docker:{reference}").platform
 
 
@@ -136,11 +137,6 @@ def _descriptor(manifest: JsonObject) -> Descriptor:
     """With the platform of its configuration where the index names none."""
     platform = member(member(manifest, "ImageData", _ANSWER), "Platform", _ANSWER)
     return read_descriptor({"platform": platform, **member(manifest, "Descriptor", _ANSWER)}, "a manifest of the image")
-
-
-def _incomplete(reference: str) -> NotFoundError:
-    hint = f"fetch it again with `docker pull {reference}`, or read it with registry:{reference}"
-    return NotFoundError("the Docker daemon does not have all of its content", where=f"docker:{reference}", hint=hint)
 
 
 def _config(client: Client, found: JsonObject, path: str, query: str, limits: Limits) -> ImageConfig:

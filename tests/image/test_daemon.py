@@ -28,6 +28,7 @@ from driftscan.image.scan import scan
 from driftscan.inventory import wants
 from driftscan.model.image import UsedImage
 from tests.builders.archives import docker_archive, layer_tar, oci_layout
+from tests.builders.images import tar_of
 from tests.builders.stored import docker_store, store_layer
 
 STEPS = [("RUN touch /a", {"a": "1"}), ("RUN touch /b", {"b": "2"})]
@@ -272,12 +273,26 @@ def test_an_image_of_which_the_daemon_has_not_everything(engine: Engine, tmp_pat
     error = refused()
     assert isinstance(error, NotFoundError)
     assert str(error) == "docker:shop: the Docker daemon does not have all of its content"
-    assert error.hint == "fetch it again with `docker pull shop`, or read it with registry:shop"
+    assert error.hint == "read it with registry:shop, or remove all images that share layers with it and fetch it again"
 
     manifest = {"mediaType": MANIFEST_TYPES[0], "digest": IDENTITY, "size": 400}
     found = {"Id": IDENTITY, "Descriptor": manifest, "Architecture": "", "Os": "", "Config": {}, "RootFS": {}}
     engine.replies["/images/shop/json"] = json_reply(found)
     assert str(refused()) == str(error)
+
+
+def test_an_image_whose_layers_the_daemon_only_has_unpacked(shop: Engine, engine: Engine, tmp_path: Path) -> None:
+    """The containerd image store fetches no layer whose files it has from another image, and then saves none."""
+    shop.replies[f"/images/{IDENTITY}/get"] = reply(tar_of({"index.json": b"{}", "manifest.json": b"[]"}))
+    error = refused()
+    assert isinstance(error, NotFoundError)
+    assert str(error) == "docker:shop: the Docker daemon does not have all of its content"
+    assert error.hint == "read it with registry:shop, or remove all images that share layers with it and fetch it again"
+
+    containerd_store(engine, tmp_path, there=[AMD64])
+    query = next(path for path in engine.replies if path.startswith(f"/images/{IDENTITY}/get?"))
+    engine.replies[query] = json_reply({"message": "no suitable export target found"}, 404)
+    assert (str(refused()), refused().hint) == (str(error), error.hint)
 
 
 def test_an_error_of_the_daemon(shop: Engine) -> None:
