@@ -119,7 +119,8 @@ class Image:
     """An image that was found and opened; use it as a context manager.
 
     `reference` is what the user asked for, `source` the scheme that answered, `digest` that of the configuration
-    (the image id), None for folders. `focus` is the prefix that an `env:` reference is about. `used` reads which images
+    (the image id), None for folders; Docker's containerd image store calls an image by that of its manifest or index
+    and tells no other. `focus` is the prefix that an `env:` reference is about. `used` reads which images
     it was built from, as far as its builder attests that.
     """
 
