@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from urllib.parse import quote
 
 from driftscan.errors import ImageError, UnreachableError
 from driftscan.image import provenance
+from driftscan.image.containerd_storage import content_stores, open_content
 from driftscan.image.daemon import (
     Client,
     Endpoint,
@@ -39,7 +41,7 @@ from driftscan.image.manifest import (
 )
 from driftscan.image.paths import home
 from driftscan.image.references import parse_image_name
-from driftscan.image.source import Image
+from driftscan.image.source import Image, RandomAccess
 from driftscan.image.strictjson import JsonObject, load_object, member, objects, text, texts
 from driftscan.model.image import ImageConfig, UsedImage
 
@@ -69,24 +71,54 @@ def open_image(reference: str, platform: str | None, limits: Limits) -> Image:
         found = client.object(f"{images}/{path}/json", _ANSWER)
         identity = text(found, "Id", _ANSWER)
         own = f"{images}/{check_digest(identity, 'the image')}"
-        found, query = _one_platform(client, found, own, platform, reference)
-        root = storage_root(found) if client.is_here else None
-        raw = stored_config(root, identity, limits) if root is not None else None
-        config = read_config(raw, limits) if raw is not None else _config(client, found, own, query, limits)
-        stored = stored_layers(root, config.diff_ids, limits) if root is not None else None
-        saves = (f"{own}/get{query}",)
-        image = saved_image(client, reference, identity, config, saves, platform, limits, stored)
-        return replace(image, used=partial(_used, client, own, query, limits))
+        one = _one_platform(client, found, own, platform, reference)
+        kept = _kept(client, found, one, reference, limits) if client.is_here else None
+        config = kept.config if kept is not None else _config(client, one.described, own, one.query, limits)
+        layers = kept.layers if kept is not None else None
+        saves = (f"{own}/get{one.query}",)
+        image = saved_image(client, reference, identity, config, saves, platform, limits, layers)
+        used = kept.used if kept is not None else None
+        return replace(image, used=used or partial(_used, client, own, one.query, limits))
+
+
+class _Kept(NamedTuple):
+    """What the daemon's storage has of an image. `used` reads what its builder attested, None where it keeps no such
+    thing.
+    """
+
+    config: ImageConfig
+    layers: RandomAccess | None
+    used: Callable[[], tuple[UsedImage, ...]] | None = None
+
+
+def _kept(client: Client, found: JsonObject, one: _One, reference: str, limits: Limits) -> _Kept | None:
+    """None where the storage cannot be read, or does not have the image's configuration."""
+    if (root := storage_root(found)) is not None:
+        raw = stored_config(root, text(found, "Id", _ANSWER), limits)
+        if raw is None:
+            return None
+        config = read_config(raw, limits)
+        return _Kept(config, stored_layers(root, config.diff_ids, limits))
+    if target := member(found, "Descriptor", _ANSWER):
+        descriptor = read_descriptor(target, "the image")
+        for store in content_stores(_info(client)):
+            image = open_content(store, descriptor, one.platform, reference, limits)
+            if image is not None and isinstance(image.access, RandomAccess):
+                return _Kept(image.config, image.access, image.used)
+    return None
 
 
 def known_digest(reference: str, limits: Limits) -> str | None:
     """The digest (`sha256:...`) under which the daemon's image of that name was pulled or pushed; None where it was
-    neither. Raises what `open_image` raises.
+    neither, or that is not known: the containerd image store has digests for all names, also of what was built here.
+    Raises what `open_image` raises.
     """
     path = image_path(reference, _ENGINE)
     client = Client(_ENGINE, endpoint(limits), limits)
     with asking(client, reference):
         found = client.object(f"/v{client.version}/images/{path}/json", _ANSWER)
+    if member(found, "Descriptor", _ANSWER):
+        return None
     wanted = parse_image_name(reference)
     for known in texts(found, "RepoDigests", _ANSWER):
         name = parse_image_name(known)
@@ -95,10 +127,26 @@ def known_digest(reference: str, limits: Limits) -> str | None:
     return None
 
 
-def _one_platform(
-    client: Client, found: JsonObject, path: str, wanted: str | None, reference: str
-) -> tuple[JsonObject, str]:
-    """What the daemon says of one platform's image, and the query that means it; none where it keeps but one.
+def _info(client: Client) -> JsonObject:
+    """What the daemon says of itself; nothing where something between does not let that through."""
+    try:
+        return client.object(f"/v{client.version}/info", _ANSWER)
+    except ImageError:
+        return {}
+
+
+class _One(NamedTuple):
+    """An image for one platform (`os/architecture[/variant]`) as the daemon describes it, and the query that means it,
+    empty where the daemon keeps but one.
+    """
+
+    described: JsonObject
+    platform: str
+    query: str
+
+
+def _one_platform(client: Client, found: JsonObject, path: str, wanted: str | None, reference: str) -> _One:
+    """The image for the platform that is meant.
 
     The containerd image store keeps indexes. Unless it is told a platform, the daemon describes the image for its own,
     as one that is empty where it does not have that, and saves all of them, or none where one is missing.
@@ -111,7 +159,7 @@ def _one_platform(
         found = client.object(f"{path}/json{_query(chosen)}", _ANSWER)
     if target and not _platform(found):
         raise incomplete(_ENGINE, reference)
-    return found, _query(chosen) if is_index else ""
+    return _One(found, chosen, _query(chosen) if is_index else "")
 
 
 def _platform(found: JsonObject) -> str:

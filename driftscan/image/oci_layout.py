@@ -27,7 +27,7 @@ def open_layout(rest: str, platform: str | None, limits: Limits) -> Image:
         raise NotFoundError("there is no index.json, so this is no OCI layout", where=str(folder))
     with opening(index) as file:
         document = file.read(limits.document + 1)
-    return _open(_Folder(folder, limits), document, name, platform, Origin(rest, "oci", str(folder)), limits)
+    return _open(BlobFolder(folder, limits), document, name, platform, Origin(rest, "oci", str(folder)), limits)
 
 
 def open_archive(rest: str, platform: str | None, limits: Limits) -> Image:
@@ -49,7 +49,7 @@ def open_members(
 
 
 def _open(
-    store: _Folder | _Archive, index: bytes, name: str | None, platform: str | None, origin: Origin, limits: Limits
+    store: BlobFolder | _Archive, index: bytes, name: str | None, platform: str | None, origin: Origin, limits: Limits
 ) -> Image:
     entries = read_manifest(index, limits, what=INDEX)
     if isinstance(entries, Manifest):
@@ -57,7 +57,9 @@ def _open(
     return open_stored(store, select_named(entries, name, origin.where), platform, origin, limits)
 
 
-class _Folder:
+class BlobFolder:
+    """Blobs in the folder `blobs` of another, by digest, as a layout has them."""
+
     def __init__(self, folder: Path, limits: Limits) -> None:
         self._folder = folder
         self._limits = limits

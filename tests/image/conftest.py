@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import shutil
 import ssl
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,6 +16,8 @@ import pytest
 import trustme
 
 from driftscan.image import registries_conf, trust
+from tests.builders.archives import docker_archive, layer_tar
+from tests.builders.engine import IDENTITY, STEPS, Engine, json_reply, reply
 from tests.builders.registry import FaultyRegistry, LogIn, basic, faulty_registry
 
 _SETTINGS = (
@@ -136,3 +141,40 @@ def internet(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
         monkeypatch.setattr(connection, "create_connection", create_connection)
         yield net
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    # pytest's own folders can be too long for a socket.
+    folder = Path(tempfile.mkdtemp(prefix="driftscan-"))
+    server = Engine(folder / "engine.sock")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    monkeypatch.setenv("DOCKER_HOST", server.host)
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def shop(engine: Engine, tmp_path: Path) -> Engine:
+    """An engine that has the image `shop`."""
+    diff_ids = [f"sha256:{hashlib.sha256(layer_tar(files)).hexdigest()}" for _, files in STEPS]
+    inspected = {
+        "Id": IDENTITY,
+        "Architecture": "amd64",
+        "Os": "linux",
+        "Config": {"User": "nobody"},
+        "RootFS": {"Type": "layers", "Layers": diff_ids},
+    }
+    history = [{"CreatedBy": made_by, "Comment": "", "Size": 1} for made_by, _ in reversed(STEPS)]
+    saved = docker_archive(tmp_path / "saved.tar", STEPS, User="root").read_bytes()
+    engine.replies |= {
+        "/images/shop/json": json_reply(inspected),
+        f"/images/{IDENTITY}/history": json_reply(history),
+        f"/images/{IDENTITY}/get": reply(saved),
+    }
+    return engine

@@ -1,26 +1,19 @@
-"""An engine that misbehaves, on a unix socket of the test's own."""
+"""An engine that misbehaves."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 import socket
-import socketserver
-import tempfile
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from urllib.parse import unquote
 
 import pytest
 
-from driftscan.errors import DriftscanError, ImageError, LimitError, NotFoundError, UnreachableError
+from driftscan.errors import ImageError, LimitError, NotFoundError, UnreachableError
 from driftscan.image import Limits, open_image
-from driftscan.image.daemon import Client
-from driftscan.image.docker_storage import storage_root
 from driftscan.image.history import layer_ids
 from driftscan.image.layercache import LayerCache
 from driftscan.image.manifest import MANIFEST_TYPES
@@ -28,102 +21,8 @@ from driftscan.image.scan import scan
 from driftscan.inventory import wants
 from driftscan.model.image import UsedImage
 from tests.builders.archives import docker_archive, layer_tar, oci_layout
+from tests.builders.engine import IDENTITY, STEPS, Engine, json_reply, read, refused, reply
 from tests.builders.images import tar_of
-from tests.builders.stored import docker_store, store_layer
-
-STEPS = [("RUN touch /a", {"a": "1"}), ("RUN touch /b", {"b": "2"})]
-IDENTITY = "sha256:" + "5" * 64
-Reply = Callable[[BaseHTTPRequestHandler], None]
-
-
-class Engine(socketserver.ThreadingUnixStreamServer):
-    """Answers by path without Docker's API version; with the query where there is a reply to that."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(str(path), Exchange)
-        self.host = f"unix://{path}"
-        self.replies: dict[str, Reply] = {"/version": json_reply({"ApiVersion": "1.41"})}
-
-
-class Exchange(BaseHTTPRequestHandler):
-    server: Engine
-
-    def do_GET(self) -> None:
-        asked = re.sub(r"^/v1\.\d+", "", unquote(self.path))
-        path = asked.partition("?")[0]
-        unknown = json_reply({"message": f"No such image: {path}"}, 404)
-        self.server.replies.get(asked, self.server.replies.get(path, unknown))(self)
-
-    def address_string(self) -> str:
-        return "unix"
-
-    def log_message(self, *_: object) -> None:
-        """Silence."""
-
-
-def reply(body: bytes, status: int = 200, *, length: int | None = None) -> Reply:
-    def send(exchange: BaseHTTPRequestHandler) -> None:
-        exchange.send_response(status)
-        exchange.send_header("Content-Length", str(len(body) if length is None else length))
-        exchange.end_headers()
-        exchange.wfile.write(body)
-
-    return send
-
-
-def json_reply(document: object, status: int = 200) -> Reply:
-    return reply(json.dumps(document).encode(), status)
-
-
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    # pytest's own folders can be too long for a socket.
-    folder = Path(tempfile.mkdtemp(prefix="driftscan-"))
-    server = Engine(folder / "engine.sock")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    monkeypatch.setenv("DOCKER_HOST", server.host)
-    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def shop(engine: Engine, tmp_path: Path) -> Engine:
-    """An engine that has the image `shop`."""
-    diff_ids = [f"sha256:{hashlib.sha256(layer_tar(files)).hexdigest()}" for _, files in STEPS]
-    inspected = {
-        "Id": IDENTITY,
-        "Architecture": "amd64",
-        "Os": "linux",
-        "Config": {"User": "nobody"},
-        "RootFS": {"Type": "layers", "Layers": diff_ids},
-    }
-    history = [{"CreatedBy": made_by, "Comment": "", "Size": 1} for made_by, _ in reversed(STEPS)]
-    saved = docker_archive(tmp_path / "saved.tar", STEPS, User="root").read_bytes()
-    engine.replies |= {
-        "/images/shop/json": json_reply(inspected),
-        f"/images/{IDENTITY}/history": json_reply(history),
-        f"/images/{IDENTITY}/get": reply(saved),
-    }
-    return engine
-
-
-def read(limits: Limits | None = None, platform: str | None = None) -> tuple[str, list[str | None]]:
-    """The image's user, and what made each layer."""
-    limits = limits or Limits()
-    with open_image("docker:shop", limits=limits, platform=platform) as image:
-        assert [list(index.entries) for index in scan(image, wants, limits)] == [["a"], ["b"]]
-        return image.config.user, [layer.created_by for layer in layer_ids(image.config)]
-
-
-def refused(limits: Limits | None = None, platform: str | None = None) -> DriftscanError:
-    with pytest.raises(DriftscanError) as caught:
-        read(limits, platform)
-    return caught.value
 
 
 def test_an_image_is_read(shop: Engine) -> None:
@@ -379,116 +278,3 @@ def test_a_socket_that_may_not_be_used(engine: Engine, monkeypatch: pytest.Monke
     assert error.hint == (
         "run as a user that may use the Docker daemon, or read the image with registry: or docker-archive:"
     )
-
-
-@pytest.fixture
-def store(shop: Engine, tmp_path: Path) -> Path:
-    """The folder of the engine, which sends no image, but stores it where it says."""
-    inspected = docker_store(tmp_path / "docker", STEPS, User="store")
-    shop.replies["/images/shop/json"] = json_reply(inspected)
-    shop.replies[f"/images/{inspected['Id']}/history"] = shop.replies[f"/images/{IDENTITY}/history"]
-    return tmp_path / "docker"
-
-
-def sends_it_too(shop: Engine, tmp_path: Path) -> None:
-    """Let the engine send the image that it stores."""
-    identity = str(docker_store(tmp_path / "same", STEPS, User="store")["Id"])
-    shop.replies[f"/images/{identity}/get"] = shop.replies[f"/images/{IDENTITY}/get"]
-
-
-def test_layers_of_a_store_that_can_be_read_are_not_sent(store: Path) -> None:
-    assert read() == ("store", ["RUN touch /a", "RUN touch /b"])
-
-
-@pytest.mark.parametrize("path", ["overlay2/cache0/diff/a", "overlay2/cache1/diff/b"])
-def test_layers_that_the_store_has_no_more_as_they_were_are_sent(
-    shop: Engine, store: Path, tmp_path: Path, path: str
-) -> None:
-    (store / path).write_text("x")
-    error = refused()
-    assert isinstance(error, NotFoundError)
-    sends_it_too(shop, tmp_path)
-    assert read() == ("store", ["RUN touch /a", "RUN touch /b"])
-
-
-def test_what_is_too_large_in_the_store_is_not_sent(store: Path) -> None:
-    assert isinstance(refused(Limits(layer_size=512)), LimitError)
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "image/overlay2/imagedb/content/sha256/*",
-        "image/overlay2/layerdb/sha256/*/cache-id",
-        "image/overlay2/layerdb/sha256/*/tar-split.json.gz",
-        "overlay2/cache1/diff/b",
-    ],
-)
-def test_an_image_whose_store_lacks_something_is_sent(shop: Engine, store: Path, tmp_path: Path, path: str) -> None:
-    for each in store.glob(path):
-        each.unlink()
-    sends_it_too(shop, tmp_path)
-    assert read() == ("store", ["RUN touch /a", "RUN touch /b"])
-
-
-def test_a_configuration_in_the_store_that_is_another_images(shop: Engine, store: Path, tmp_path: Path) -> None:
-    (config,) = store.glob("image/overlay2/imagedb/content/sha256/*")
-    config.write_text(config.read_text().replace("store", "other"))
-    assert read() == ("store", ["RUN touch /a", "RUN touch /b"])
-
-
-@pytest.mark.parametrize("cache_id", ["../cache0", "", "cache0/../cache0", "\xe9"])
-def test_a_store_that_points_elsewhere(shop: Engine, store: Path, tmp_path: Path, cache_id: str) -> None:
-    for file in store.glob("image/overlay2/layerdb/sha256/*/cache-id"):
-        file.write_text(cache_id)
-    assert isinstance(refused(), NotFoundError)
-
-
-def test_a_daemon_that_is_elsewhere_may_name_a_folder_of_this_machine(
-    shop: Engine, store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Client, "is_here", False)
-    assert isinstance(refused(), NotFoundError)
-
-
-@pytest.mark.parametrize(
-    "driver",
-    [
-        None,
-        [],
-        {},
-        {"Name": "overlayfs", "Data": None},
-        {"Data": {"UpperDir": None}},
-        {"Data": {"UpperDir": "overlay2/x/diff"}},
-        {"Data": {"UpperDir": "/var/lib/docker/overlay2/x/../../diff"}},
-        {"Data": {"UpperDir": "/var/lib/docker/btrfs/subvolumes/x"}},
-    ],
-)
-def test_other_storage_drivers(driver: object) -> None:
-    assert storage_root({"GraphDriver": driver}) is None
-
-
-def test_podmans_store(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CONTAINER_HOST", engine.host)
-    layers = [layer_tar(files) for _, files in STEPS]
-    names = ["a" * 64, "b" * 64]
-    folders = [tmp_path / "overlay" / name / "diff" for name in names]
-    splits = [tmp_path / "overlay-layers" / f"{name}.tar-split.gz" for name in names]
-    for stored in zip(layers, folders, splits, strict=True):
-        store_layer(*stored)
-    data = {"UpperDir": str(folders[1]), "LowerDir": str(folders[0])}
-    diff_ids = [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in layers]
-    inspected = {"Id": IDENTITY, "RootFS": {"Layers": diff_ids}, "GraphDriver": {"Data": data}}
-    engine.replies |= {
-        "/libpod/_ping": reply(b"OK"),
-        "/v4.0.0/libpod/images/shop/json": json_reply(inspected),
-    }
-
-    def indexes() -> list[list[str]]:
-        with open_image("podman:shop", limits=Limits()) as image:
-            return [list(index.entries) for index in scan(image, wants, Limits())]
-
-    assert indexes() == [["a"], ["b"]]
-    splits[0].unlink()
-    with pytest.raises(NotFoundError):
-        indexes()
