@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from driftscan.image.references import parse_image_name
 from driftscan.image.source import Access, Arrival, Image, LayerBlob, RandomAccess, Sequential
 from driftscan.image.strictjson import JsonObject, load_object, objects, text, texts
 from driftscan.image.tarheader import BLOCK, Headers
-from driftscan.model.image import ImageConfig
+from driftscan.model.image import ImageConfig, UsedImage
 
 MANIFEST = "manifest.json"
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
@@ -48,11 +48,10 @@ def open_archive(rest: str, platform: str | None, limits: Limits) -> Image:
         raise NotFoundError("there is no manifest.json, so this is no archive of `docker save`", where=str(file))
     entry = select_image(manifest, name, str(file), limits)
     config, digest = _config(archive, text(entry, "Config", MANIFEST), str(file), limits)
-    if isinstance(archive, _Plain) and archive.has_others(config, platform):
-        tag = next(iter(texts(entry, "RepoTags", MANIFEST)), None)
-        known_as = str(parse_image_name(tag)) if tag is not None else None
-        origin = Origin(rest, "docker-archive", str(file))
-        return open_members(file, archive.members, known_as, platform, origin, limits)
+    indexed = partial(_indexed, archive, entry, rest) if isinstance(archive, _Plain) and archive.has_index else None
+    if indexed is not None and platform is not None and not matches_platform(config.platform, platform):
+        # manifest.json is for one platform, of all that were saved.
+        return indexed(platform)
     check_platform(config, platform, str(file))
     return Image(
         reference=rest,
@@ -61,7 +60,26 @@ def open_archive(rest: str, platform: str | None, limits: Limits) -> Image:
         access=archive.access(texts(entry, "Layers", MANIFEST)),
         digest=digest,
         platform=config.platform or None,
+        used=partial(_used, indexed, config.platform, digest) if indexed is not None else tuple,
     )
+
+
+def _indexed(archive: _Plain, entry: JsonObject, rest: str, platform: str) -> Image:
+    """The image of an entry of manifest.json for another platform, in the OCI layout that is in the same archive."""
+    tag = next(iter(texts(entry, "RepoTags", MANIFEST)), None)
+    name = str(parse_image_name(tag)) if tag is not None else None
+    origin = Origin(rest, "docker-archive", str(archive.file))
+    return open_members(archive.file, archive.members, name, platform, origin, archive.limits)
+
+
+def _used(indexed: Callable[[str], Image], platform: str, digest: str) -> tuple[UsedImage, ...]:
+    """The images that the image with that digest was built from: attestations are beside it in the index."""
+    try:
+        image = indexed(platform)
+    except ImageError:
+        # Of an archive whose index does not lead to the image by that name, there is nothing to be told.
+        return ()
+    return image.used() if image.digest == digest else ()
 
 
 def _config(archive: _Plain | _Compressed, name: str, where: str, limits: Limits) -> tuple[ImageConfig, str]:
@@ -90,26 +108,27 @@ class _Plain:
     """An archive whose members can be read one by one."""
 
     def __init__(self, file: Path, limits: Limits) -> None:
-        self._file = file
-        self._limits = limits
+        self.file = file
+        self.limits = limits
         self.members = index_members(file, limits)
 
-    def has_others(self, config: ImageConfig, platform: str | None) -> bool:
-        """Whether an image for `platform` is only in the index: manifest.json is for one platform, of all saved."""
-        return platform is not None and not matches_platform(config.platform, platform) and INDEX in self.members
+    @property
+    def has_index(self) -> bool:
+        """Whether it is an OCI layout as well."""
+        return INDEX in self.members
 
     def document(self, name: str) -> bytes | None:
         member = self.members.get(name)
-        return None if member is None else read_member(self._file, member, self._limits, name)
+        return None if member is None else read_member(self.file, member, self.limits, name)
 
     def access(self, layers: tuple[str, ...]) -> Access:
         return RandomAccess(blobs=tuple(self._blob(name) for name in layers))
 
     def _blob(self, name: str) -> LayerBlob:
-        member = self.members.get(_inside(name, str(self._file)))
+        member = self.members.get(_inside(name, str(self.file)))
         if member is None:
-            raise _missing(name, str(self._file))
-        return LayerBlob(open=partial(open_member, self._file, member), digest=_promised_digest(name), size=member.size)
+            raise _missing(name, str(self.file))
+        return LayerBlob(open=partial(open_member, self.file, member), digest=_promised_digest(name), size=member.size)
 
 
 class _Compressed:

@@ -14,7 +14,18 @@ from driftscan.errors import ImageError
 from driftscan.image import open_image
 from driftscan.image.limits import Limits
 from driftscan.model.image import UsedImage
-from tests.builders.images import build, descriptor, encode, entry, index, layout_files, sha256, write_files
+from tests.builders.images import (
+    build,
+    descriptor,
+    encode,
+    entry,
+    index,
+    layout_files,
+    saved_files,
+    sha256,
+    tar_of,
+    write_files,
+)
 
 ATTESTED = build()
 BASE, FRONTEND = "ab" * 32, "cd" * 32
@@ -36,6 +47,12 @@ NEW: Mapping[str, Any] = {
 
 def stored(folder: Path, statement: Mapping[str, Any] | bytes, subject: str | None = None) -> str:
     """An OCI layout of an image with one attestation, as the reference to it."""
+    write_files(folder / "layout", attested(statement, subject))
+    return f"oci:{folder / 'layout'}"
+
+
+def attested(statement: Mapping[str, Any] | bytes, subject: str | None = None) -> dict[str, bytes]:
+    """The files of such a layout, whose image is called shop:1.4."""
     about = {"subject": [{"name": "shop", "digest": {"sha256": (subject or sha256(ATTESTED.manifest))[7:]}}]}
     data = statement if isinstance(statement, bytes) else encode({**about, **statement})
     kind = json.loads(data)["predicateType"] if not isinstance(statement, bytes) else NEW["predicateType"]
@@ -59,15 +76,33 @@ def stored(folder: Path, statement: Mapping[str, Any] | bytes, subject: str | No
         },
     }
     inner = index(entry(ATTESTED, platform="linux/amd64"), attached)
-    top = index(descriptor(inner, "application/vnd.oci.image.index.v1+json"))
-    write_files(folder / "layout", layout_files(top, inner, *ATTESTED.blobs, manifest, config, b"{}", data))
-    return f"oci:{folder / 'layout'}"
+    named = {"annotations": {"io.containerd.image.name": "docker.io/library/shop:1.4"}}
+    top = index({**descriptor(inner, "application/vnd.oci.image.index.v1+json"), **named})
+    return layout_files(top, inner, *ATTESTED.blobs, manifest, config, b"{}", data)
 
 
 @pytest.mark.parametrize("statement", [OLD, NEW], ids=["0.2", "1"])
 def test_the_images_of_a_build(tmp_path: Path, statement: Mapping[str, Any]) -> None:
     with open_image(stored(tmp_path, statement), limits=Limits()) as image:
         assert image.used() == USED
+
+
+@pytest.mark.parametrize(
+    ("tags", "used"), [(["shop:1.4"], USED), (["docker.io/library/shop:1.4"], USED), (["shop:2"], ()), ([], USED)]
+)
+def test_a_saved_image_with_its_index(tmp_path: Path, tags: list[str], used: tuple[UsedImage, ...]) -> None:
+    """As Docker saves from its containerd image store; the names in both have to be those of one image."""
+    path = tmp_path / "shop.tar"
+    path.write_bytes(tar_of({**attested(NEW), **saved_files(ATTESTED, tags)}))
+    with open_image(f"docker-archive:{path}", limits=Limits()) as image:
+        assert image.used() == used
+
+
+def test_a_saved_image_whose_name_is_another_ones_in_the_index(tmp_path: Path) -> None:
+    path = tmp_path / "shop.tar"
+    path.write_bytes(tar_of({**attested(NEW), **saved_files(build([("RUN other", {"other": "1"})]))}))
+    with open_image(f"docker-archive:{path}", limits=Limits()) as image:
+        assert image.used() == ()
 
 
 def test_an_image_without_attestations(tmp_path: Path) -> None:
