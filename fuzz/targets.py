@@ -26,6 +26,7 @@ from driftscan.image.layer import read_layer
 from driftscan.image.lazylayer import read_layer_lazily
 from driftscan.image.limits import MIB, Limits
 from driftscan.image.manifest import read_config, read_manifest
+from driftscan.image.pipeline import Room
 from driftscan.image.registry_auth import parse_challenges
 from driftscan.image.source import Parts
 from driftscan.image.toc import Kind, listed
@@ -46,6 +47,7 @@ _START, _SIZE = map(int, _LAYER.annotations[POSITION].split(":")[:2])
 _PACKED, _TOC = _LAYER.blob[:_START], zstandard.decompress(_LAYER.blob[_START : _START + _SIZE])
 SEEDS = Path(__file__).parent / "seeds"
 LIMITS = Limits(header=1 << 16, layer_entries=10_000, zstd_window=MIB, elf=MIB)
+_ROOM = Room(LIMITS.toc)
 _INFLATED = 4 * MIB
 _DIFF_ID = "sha256:" + "0" * 64
 
@@ -108,7 +110,7 @@ def toc(data: bytes) -> None:
     place = f"{len(_PACKED)}:{len(packed)}:{len(data)}:1"
     annotations = {CHECKSUM: f"sha256:{hashlib.sha256(packed).hexdigest()}", POSITION: place}
     with suppress(DriftscanError):
-        read_layer_lazily(Parts(opened, annotations, len(_PACKED) + len(packed)), _wants, LIMITS, lambda _: None)
+        read_layer_lazily(Parts(opened, annotations, len(_PACKED) + len(packed)), _wants, LIMITS, lambda _: None, _ROOM)
     with suppress(DriftscanError):
         list(listed(data, Kind.ESTARGZ, LIMITS))
 

@@ -20,6 +20,7 @@ from driftscan.image.buffer import Buffer
 from driftscan.image.decompress import Stream, inflated
 from driftscan.image.entries import WHITEOUT, Kept, LayerEntries, normalised, read_body, shown
 from driftscan.image.limits import KIB, Limits
+from driftscan.image.pipeline import Room
 from driftscan.image.source import OpenPart, Parts
 from driftscan.image.tarheader import Header
 from driftscan.image.toc import Chunk, Listed, listed
@@ -33,16 +34,21 @@ _ZEROS = bytes(_PIECE)
 _SHARED = re.compile(rb"\.so(?:\.[^/]*)?$")
 
 
-def read_layer_lazily(parts: Parts, wants: Wants, limits: Limits, inflate: Callable[[int], None]) -> LayerIndex | None:
+def read_layer_lazily(
+    parts: Parts, wants: Wants, limits: Limits, inflate: Callable[[int], None], room: Room
+) -> LayerIndex | None:
     """Read a layer by its table of contents; None where it has none at its place, and can only be read whole.
 
-    `inflate` is told of the bytes that its files have, and ends the work by raising. Raises UndividedError where its
-    source gives no parts, ImageError where the table or what was fetched is not what was promised, LimitError where a
-    limit is passed.
+    `inflate` is told of the bytes that its files have, and ends the work by raising. The tables of all layers that are
+    read at once share `room`. Raises UndividedError where its source gives no parts, ImageError where the table or what
+    was fetched is not what was promised, LimitError where a limit is passed.
     """
-    table = read_table(parts, limits)
-    if table is None:
-        return None
+    with ExitStack() as held:
+        table = read_table(parts, limits, lambda size: held.enter_context(room.holding(size)))
+        return _read_by(table, parts, wants, limits, inflate) if table is not None else None
+
+
+def _read_by(table: Table, parts: Parts, wants: Wants, limits: Limits, inflate: Callable[[int], None]) -> LayerIndex:
     extents = _Extents(table, wants, limits)
     inflate(extents.size)
     with _Fetched(parts.open, extents.wanted, limits) as fetched:

@@ -88,6 +88,31 @@ def ahead(pieces: Iterator[bytes]) -> Iterator[Iterator[bytes]]:
         producer.join()
 
 
+class Room:
+    """What several threads may hold together: whoever wants more than is free waits, and may have more than all alone.
+
+    Sizes are in bytes.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._held = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def holding(self, size: int) -> Iterator[None]:
+        """Have room for `size` bytes."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._held or self._held + size <= self._size)
+            self._held += size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._held -= size
+                self._changed.notify_all()
+
+
 class _Handover(Generic[T]):
     """A queue of a bounded number of items from one thread to another."""
 

@@ -17,7 +17,7 @@ from driftscan.image.layer import read_layer
 from driftscan.image.layercache import LayerCache
 from driftscan.image.lazylayer import read_layer_lazily
 from driftscan.image.limits import Limits
-from driftscan.image.pipeline import Digest, ahead
+from driftscan.image.pipeline import Digest, Room, ahead
 from driftscan.image.source import (
     Image,
     Indexed,
@@ -62,7 +62,9 @@ def scan(
     known = _cached(cache, diff_ids, meter)
     found: dict[int, LayerIndex] = {}
     if len(known) < len(set(diff_ids)):
-        found = _scan_all(image.access, diff_ids, known.keys(), _Reading(wants, meter, cache, lazy=lazy))
+        found = _scan_all(
+            image.access, diff_ids, known.keys(), _Reading(wants, meter, cache, Room(limits.toc) if lazy else None)
+        )
         if cache is not None:
             cache.trim()
     return tuple(found[at] if at in found else known[diff_id] for at, diff_id in enumerate(diff_ids))
@@ -139,7 +141,8 @@ class _Reading(NamedTuple):
     wants: Wants
     meter: _Meter
     cache: LayerCache | None
-    lazy: bool
+    tables: Room | None
+    """For tables of contents, where these are believed."""
 
     def finish(self, layer: _Layer) -> None:
         """Count a layer whose content has the diff id that it should have, and keep it for other images."""
@@ -170,7 +173,7 @@ def _scan_blobs(
     def read(position: int) -> LayerIndex:
         blob = blobs[position]
         where = f"{meter.reference}, layer {position + 1}"
-        if reading.lazy and (index := _read_lazily(blob, reading, where)) is not None:
+        if (index := _read_lazily(blob, reading, where)) is not None:
             meter.finish()
             return index
         with blob.open() as stream:
@@ -200,12 +203,12 @@ def _scan_blobs(
 
 
 def _read_lazily(blob: LayerBlob, reading: _Reading, where: str) -> LayerIndex | None:
-    """A layer by its table of contents; None where it has none, or its source gives no parts of it."""
-    if blob.parts is None:
+    """A layer by its table of contents; None where that is not asked for or not there, or its source gives no parts."""
+    if reading.tables is None or blob.parts is None:
         return None
     meter = reading.meter
     try:
-        return read_layer_lazily(blob.parts, reading.wants, meter.limits, meter.inflate)
+        return read_layer_lazily(blob.parts, reading.wants, meter.limits, meter.inflate, reading.tables)
     except UndividedError:
         return None
     except DriftscanError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from io import BytesIO
 from typing import NamedTuple
@@ -48,15 +48,17 @@ def has_table(annotations: Mapping[str, object]) -> bool:
     return _announced(annotations) is not None
 
 
-def read_table(parts: Parts, limits: Limits) -> Table | None:
+def read_table(parts: Parts, limits: Limits, hold: Callable[[int], None]) -> Table | None:
     """The table of contents that a layer's annotations promise; None where there is none at the place for it.
 
-    Raises ImageError where what is there is not what was promised, LimitError where it is too large.
+    `hold` is told its size in bytes before it is in memory. Raises ImageError where what is there is not what was
+    promised, LimitError where it is too large.
     """
     place = _announced(parts.annotations)
     if place is None:
         return None
-    return _chunked(parts, place, limits) if place.position is not None else _stargz(parts, place, limits)
+    read = _stargz if place.position is None else _chunked
+    return read(parts, place, limits, hold)
 
 
 def _announced(annotations: Mapping[str, object]) -> _Place | None:
@@ -75,12 +77,13 @@ def _sha256(value: object) -> str | None:
     return value if isinstance(value, str) and _DIGEST.fullmatch(value) else None
 
 
-def _chunked(parts: Parts, place: _Place, limits: Limits) -> Table | None:
+def _chunked(parts: Parts, place: _Place, limits: Limits, hold: Callable[[int], None]) -> Table | None:
     """zstd:chunked: a zstd frame inside of a skippable one, whose compressed bytes have the digest."""
     start, packed, size = place.position or (0, 0, 0)
     if not packed or start + packed > parts.size:
         return None
     limits.check("toc", max(packed, size), "the table of contents")
+    hold(size)
     with parts.open(start, start + packed) as stream:
         data = _whole(stream, packed)
     _verify(data, place.digest)
@@ -94,7 +97,7 @@ def _chunked(parts: Parts, place: _Place, limits: Limits) -> Table | None:
     return Table(place.kind, bytes(table), start)
 
 
-def _stargz(parts: Parts, place: _Place, limits: Limits) -> Table | None:
+def _stargz(parts: Parts, place: _Place, limits: Limits, hold: Callable[[int], None]) -> Table | None:
     """eStargz: the last file of the tar stream, compressed by itself, whose place stands in the blob's last bytes."""
     end = parts.size - _FOOTER_SIZE
     if end <= 0:
@@ -111,6 +114,7 @@ def _stargz(parts: Parts, place: _Place, limits: Limits) -> Table | None:
         if header is None or header.name != _NAME:
             raise ImageError("the table of contents is not where the layer's last bytes say")
         limits.check("toc", header.size, "the table of contents")
+        hold(header.size)
         data = buffer.take(header.size)
     _verify(data, place.digest)
     return Table(place.kind, data, start)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftscan.image.pipeline import Digest, ahead
+from driftscan.image.pipeline import Digest, Room, ahead
 
 PIECES = [bytes([number % 256]) * (number + 1) for number in range(500)]
 
@@ -68,3 +68,34 @@ def test_a_digest_that_nobody_asks_for_ends_too() -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert names() == []
+
+
+def test_what_does_not_fit_waits_until_there_is_room() -> None:
+    room, entered, leave = Room(100), threading.Semaphore(0), threading.Event()
+    order: list[int] = []
+
+    def hold(size: int) -> None:
+        with room.holding(size):
+            order.append(size)
+            entered.release()
+            leave.wait(10)
+
+    threads = [threading.Thread(target=hold, args=(size,)) for size in (60, 40)]
+    for thread in threads:
+        thread.start()
+        assert entered.acquire(timeout=10)
+    late = threading.Thread(target=hold, args=(1,))
+    late.start()
+    assert not entered.acquire(timeout=0.05)
+    leave.set()
+    for thread in (*threads, late):
+        thread.join(10)
+    assert order == [60, 40, 1]
+
+
+def test_more_than_there_is_room_for_is_held_alone() -> None:
+    room = Room(100)
+    with pytest.raises(KeyError), room.holding(1000):
+        raise KeyError
+    with room.holding(1000):
+        pass
