@@ -407,10 +407,14 @@ def test_layers_with_a_table_of_contents(docker: Docker, tmp_path: Path) -> None
     assert (plain.indexes, plain.layers, plain.merged) == (chunked.indexes, chunked.layers, chunked.merged)
 
 
-def test_layers_that_are_read_by_it(archive: Path, registry: Registry, expected: Reading) -> None:
-    """Those of a whole system, pushed as zstd:chunked. ELF facts are taken of what is called or may be run like it."""
-    name = registry.copy_from(f"docker-archive:{archive}", "chunked:1", "--dest-compress-format", "zstd:chunked")
-    found = read(f"registry:{name}", lazy=True)
+def test_layers_that_are_read_by_it(archive: Path, expected: Reading, tmp_path: Path) -> None:
+    """Those of a whole system, pushed as zstd:chunked. ELF facts are taken of what is called or may be run like it.
+
+    The registry is a new one: skopeo does not compress layers again that it knows one to have in another way.
+    """
+    with registry_service(tmp_path) as service:
+        name = service.copy_from(f"docker-archive:{archive}", "chunked:1", "--dest-compress-format", "zstd:chunked")
+        found = read(f"registry:{name}", lazy=True)
     assert all(index.by_table for index in found.indexes)
     for lazily, plain in zip(found.indexes, expected.indexes, strict=True):
         assert lazily.whiteouts == plain.whiteouts
