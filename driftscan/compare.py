@@ -15,7 +15,7 @@ from driftscan.dockerfile.build import Build
 from driftscan.errors import MarkerError
 from driftscan.graph import DependencyGraph, Selection
 from driftscan.model.floating import Floating
-from driftscan.model.inventory import CondaPackage, Distribution, Environment, Inventory
+from driftscan.model.inventory import CondaPackage, Distribution, DistributionForm, Environment, Inventory
 from driftscan.model.lock import Lock, OriginKind, Package, Request, Unchecked
 from driftscan.model.proof import Proof
 from driftscan.model.target import Target
@@ -278,6 +278,7 @@ def _unchecked(
         found += environment.unchecked
         found += _target_unchecked(environment, locks)
         found += _requirements_unchecked(environment)
+        found += _files_unchecked(environment)
     return list(dict.fromkeys(found))
 
 
@@ -289,6 +290,18 @@ def _requirements_unchecked(environment: Environment) -> Iterator[Unchecked]:
         for text in distribution.requires:
             if (why := _not_known(text, environment.target)) is not None:
                 yield Unchecked(f"a requirement of {distribution.name} {distribution.version}: {text[:_SHOWN]}", why)
+
+
+def _files_unchecked(environment: Environment) -> Iterator[Unchecked]:
+    """What a Python installer put there without a list of it."""
+    for distribution in environment.distributions:
+        is_answered_for = distribution.owner is not None or distribution.conda_name is not None
+        has_files = distribution.form in (DistributionForm.DIST_INFO, DistributionForm.EGG_INFO)
+        if has_files and not distribution.has_record and not is_answered_for:
+            yield Unchecked(
+                f"the files of {distribution.name} {distribution.version}",
+                "no RECORD lists them; install it again, as a wheel",
+            )
 
 
 def _not_known(text: str, target: Target) -> str | None:

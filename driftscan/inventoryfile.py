@@ -24,7 +24,7 @@ from packaging.tags import Tag
 from driftscan.model import image, inventory, lock, target, traces
 from driftscan.model.inventory import Inventory
 
-SCHEMA = 4
+SCHEMA = 5
 """To be raised with every change to what an inventory holds, or to how it is taken of the same layers."""
 
 _MAGIC = b"driftscan inventory\n"

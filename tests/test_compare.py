@@ -15,12 +15,13 @@ from packaging.utils import NormalizedName
 
 from driftscan.compare import Comparison, Row
 from driftscan.finding import Finding, Severity
-from driftscan.model.inventory import CondaPackage, DirectUrl, Distribution, Inventory
+from driftscan.model.inventory import CondaPackage, DirectUrl, Distribution, DistributionForm, Inventory
 from driftscan.model.lock import Hash, Lock, Origin, OriginKind, Package, Unchecked
 from driftscan.rules import run
 from tests.builders.comparisons import (
     SHA256,
     TARGET,
+    DistributionFields,
     compared,
     conda_installed,
     conda_locked,
@@ -301,3 +302,21 @@ def test_requirements_of_which_that_is_known(requirement: str) -> None:
 def test_what_the_operating_system_requires_is_its_own_matter() -> None:
     owned = installed("idna", "3.10", requires=(DEEP,), owner="python3-idna")
     assert compared(lock(locked("idna", "3.10")), environment(owned)).unchecked == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_told"),
+    [
+        ({}, True),
+        ({"form": DistributionForm.EGG_INFO}, True),
+        ({"form": DistributionForm.EGG_LINK}, False),
+        ({"form": DistributionForm.LISTED}, False),
+        ({"owner": "python3-idna"}, False),
+        ({"conda_name": "idna"}, False),
+    ],
+)
+def test_files_that_nothing_lists_are_not_called_checked(fields: DistributionFields, is_told: bool) -> None:
+    bare = replace(installed("idna", **fields), has_record=False)
+    found = compared(lock(locked("idna")), environment(bare))
+    told = Unchecked("the files of idna 1.0", "no RECORD lists them; install it again, as a wheel")
+    assert found.unchecked == ((told,) if is_told else ())

@@ -141,7 +141,8 @@ def _dist_info(context: Context, site: str, path: str) -> tuple[Found | None, li
     owner = _owner(context, site, path, reader.text("INSTALLER"))
     if owner is None and (mismatch := _mismatch(path, ".dist-info", core)) is not None:
         reader.unchecked.append(mismatch)
-    rows = reader.parsed("RECORD", lambda data: record.rows(data, site))
+    # One that lists nothing, not even itself, is none.
+    rows = reader.parsed("RECORD", lambda data: record.rows(data, site)) or None
     wheel = reader.parsed("WHEEL", metadata.wheel)
     distribution = Distribution(
         name=core.name,

@@ -9,6 +9,7 @@ from driftscan.inventory import commands, ospackages
 from driftscan.inventory.contents import is_bytecode, script_digests
 from driftscan.inventory.distributions import Context, Found, Site
 from driftscan.inventory.paths import child, parent, shown
+from driftscan.inventory.paths import name as basename
 from driftscan.inventory.record import Row
 from driftscan.model.image import ElfFacts, EntryKind
 from driftscan.model.inventory import DistributionForm, FileProblem, FileProblemKind, Native
@@ -16,6 +17,8 @@ from driftscan.model.lock import Unchecked
 from driftscan.rootfs import Node
 
 _IMPORTABLE = (".py", ".so")
+_NAMED = 3
+"""Paths that a text names."""
 _TOOLING = frozenset({"_virtualenv.py", "_virtualenv.pth", "distutils-precedence.pth", "easy-install.pth"})
 """Written by virtualenv, uv and setuptools beside what their RECORD files list."""
 
@@ -54,7 +57,7 @@ class Checker:
         return verdict
 
     def _distribution(self, found: Found, seen: set[str], verdict: Verdict) -> None:
-        unhashed = 0
+        unhashed: list[str] = []
         for row in self._rows(found):
             node = self._node(row.path)
             if node is not None and node.entry.elf is not None:
@@ -66,15 +69,34 @@ class Checker:
             seen.add(row.path)
             if row.path in self.context.os_index.owners:
                 continue
-            if node is None:
-                verdict.problems.append(self._missing(found, row))
-            elif row.algorithm not in (None, "sha256") or (row.sha256 is not None and node.entry.sha256 is None):
-                unhashed += 1
+            if node is None or (row.algorithm is not None and node.entry.kind is EntryKind.SYMLINK):
+                verdict.problems.append(self._missing(found, row, node))
+            elif node.entry.kind is EntryKind.FILE and self._cannot_be_compared(found, row, node):
+                unhashed.append(shown(row.path))
             elif not self._matches(row, node):
                 verdict.problems.append(self._modified(found, row, node))
         if unhashed:
-            path = found.distribution.path
-            verdict.unchecked.append(Unchecked(path, f"{unhashed} of its files could not be compared with its RECORD"))
+            why = f"{len(unhashed)} of its files could not be compared with its RECORD: {_some(unhashed)}"
+            verdict.unchecked.append(Unchecked(found.distribution.path, why))
+        self._record(found, verdict)
+
+    def _cannot_be_compared(self, found: Found, row: Row, node: Node) -> bool:
+        """Whether a hash of a file is not at hand. Of code in dist-info's RECORD no installer leaves it out."""
+        if row.sha256 is not None:
+            return node.entry.sha256 is None
+        is_installers = found.distribution.form is DistributionForm.DIST_INFO and found.distribution.conda_name is None
+        return row.algorithm is not None or (is_installers and _is_importable(basename(row.path)))
+
+    def _record(self, found: Found, verdict: Verdict) -> None:
+        """A RECORD that a later layer took away, or put something else in the place of, is a file that is gone."""
+        distribution = found.distribution
+        if distribution.form is not DistributionForm.DIST_INFO or not _lists_nothing(found):
+            return
+        row = Row(f"{distribution.path.lstrip('/')}/RECORD")
+        node = self._node(row.path)
+        is_file = node is not None and node.entry.kind is EntryKind.FILE
+        if not is_file and (node is not None or self.context.rootfs.removed_by(row.path) is not None):
+            verdict.problems.append(self._missing(found, row, node))
 
     def _rows(self, found: Found) -> Iterator[Row]:
         """The listed files; for what conda installed, conda's own hashes, since it rewrites files as it links them."""
@@ -124,23 +146,28 @@ class Checker:
             return True
         return row.sha256 in script_digests(row.path, node.entry)
 
-    def _missing(self, found: Found, row: Row) -> FileProblem:
+    def _missing(self, found: Found, row: Row, instead: Node | None) -> FileProblem:
+        """A file that is not there, or `instead` of it something that leads to none."""
+        layer = instead.layer if instead is not None else self.context.rootfs.removed_by(row.path)
         return FileProblem(
             kind=FileProblemKind.MISSING,
             path=shown(row.path),
             distribution=found.distribution.path,
             expected=row.sha256,
-            layer=self.context.layer(self.context.rootfs.removed_by(row.path)),
+            layer=self.context.layer(layer),
         )
 
     def _modified(self, found: Found, row: Row, node: Node) -> FileProblem:
+        # Where a link leads to it, whatever came last made the difference.
+        link = self.context.rootfs.lookup(row.path)
+        layer = max(node.layer, link.layer) if link is not None else node.layer
         return FileProblem(
             kind=FileProblemKind.MODIFIED,
             path=shown(row.path),
             distribution=found.distribution.path,
             expected=row.sha256,
             actual=node.entry.sha256,
-            layer=self.context.layer(node.layer),
+            layer=self.context.layer(layer),
         )
 
     def _unowned(self, site: Site, verdict: Verdict) -> None:
@@ -199,6 +226,11 @@ class Checker:
     def _has_code(self, path: str) -> bool:
         lines = (self.context.rootfs.read(path) or b"").decode("utf-8", "replace").splitlines()
         return any(line.startswith(("import ", "import\t")) for line in lines)
+
+
+def _some(paths: Sequence[str]) -> str:
+    rest = len(paths) - _NAMED
+    return ", ".join(paths[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _lists_nothing(found: Found) -> bool:

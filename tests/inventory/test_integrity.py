@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from driftscan.inventory import take
-from driftscan.model.image import Entry, ImageConfig, LayerIndex
+from driftscan.model.image import Entry, EntryKind, ImageConfig, LayerIndex
 from driftscan.model.inventory import FileProblem, FileProblemKind, Inventory
 from driftscan.model.lock import Unchecked
 from driftscan.rootfs import RootFS
@@ -155,6 +155,57 @@ def test_a_listed_symlink_that_dangles_is_there(take_on: Take) -> None:
     assert brief(take_on({**files, record: content + b"link,,\n", f"{SITE}/link": Link("/nowhere")})) == []
 
 
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (Link("/nowhere"), "missing"),
+        (Link("moves.py"), "missing"),
+        (Link("__init__.py"), "modified"),
+        (None, "modified"),
+    ],
+)
+def test_a_file_that_became_something_else(take_on: Take, content: Content, kind: str) -> None:
+    inventory = take_on(distribution("six", "1.16.0", files=SIX), {f"{SITE}/six/moves.py": content})
+    assert brief(inventory) == [(kind, f"/{SITE}/six/moves.py", 3)]
+    assert inventory.environments[0].unchecked == ()
+
+
+def test_a_file_that_became_a_device() -> None:
+    built = layer({**glibc(), **interpreter(), **venv(), **distribution("six", "1.0", files={"six.py": b""})})
+    device = LayerIndex(entries={f"{SITE}/six.py": Entry(EntryKind.OTHER)})
+    inventory = take(RootFS.merge([built, device]), ImageConfig(), layer_ids(2))
+    assert brief(inventory) == [("modified", f"/{SITE}/six.py", 2)]
+
+
+RECORD = f"{SITE}/six-1.16.0.dist-info/RECORD"
+
+
+@pytest.mark.parametrize("content", [Removed(), Link("/nowhere"), None])
+def test_a_record_that_a_later_layer_took_away_is_a_missing_file(take_on: Take, content: Content) -> None:
+    inventory = take_on(
+        distribution("six", "1.16.0", files=SIX), {RECORD: content, f"{SITE}/six/moves.py": b"evil = 1\n"}
+    )
+    assert ("missing", f"/{RECORD}", 3) in brief(inventory)
+    assert inventory.environments[0].distributions[0].has_record is False
+
+
+def test_an_empty_record_is_none(take_on: Take) -> None:
+    inventory = take_on(distribution("six", "1.16.0", files=SIX), {RECORD: b""})
+    assert inventory.environments[0].distributions[0].has_record is False
+    assert brief(inventory) == []
+
+
+def test_code_that_a_record_gives_no_hash_of_is_not_called_clean(take_on: Take) -> None:
+    files = distribution("six", "1.16.0", files={"six.py": b"1", "six.txt": b"2"})
+    content = files[RECORD]
+    assert isinstance(content, bytes)
+    for name, data in (("six.py", b"1"), ("six.txt", b"2")):
+        content = content.replace(record_line(name, data).encode(), f"{name},,\n".encode())
+    found = take_on({**files, RECORD: content}).environments[0]
+    why = f"1 of its files could not be compared with its RECORD: /{SITE}/six.py"
+    assert (found.problems, found.unchecked) == ((), (Unchecked(f"/{SITE}/six-1.16.0.dist-info", why),))
+
+
 def test_files_of_the_operating_system_are_not_judged(take_on: Take) -> None:
     site = "usr/lib/python3/dist-packages"
     files = distribution("pyyaml", "6.0", site, files={"yaml/__init__.py": b"1"})
@@ -235,7 +286,7 @@ def test_other_algorithms_are_not_called_clean(take_on: Take) -> None:
     assert isinstance(content, bytes)
     line = record_line("six.py", b"1").encode()
     found = take_on({**files, path: content.replace(line, f"six.py,sha512={digest},1\n".encode())}).environments[0]
-    why = "1 of its files could not be compared with its RECORD"
+    why = f"1 of its files could not be compared with its RECORD: /{SITE}/six.py"
     assert found.unchecked == (Unchecked(f"/{SITE}/six-1.16.0.dist-info", why),)
 
 
@@ -245,7 +296,7 @@ def test_files_without_hash_are_not_called_clean() -> None:
     entries[f"{SITE}/six.py"] = entries[f"{SITE}/six.py"]._replace(sha256=None)
     image = RootFS.merge([LayerIndex(entries=entries)])
     found = take(image, ImageConfig(), layer_ids(1)).environments[0]
-    why = "1 of its files could not be compared with its RECORD"
+    why = f"1 of its files could not be compared with its RECORD: /{SITE}/six.py"
     assert (found.problems, found.unchecked) == ((), (Unchecked(f"/{SITE}/six-1.0.dist-info", why),))
     assert replace(found, unchecked=()).problems == ()
 
