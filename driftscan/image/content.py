@@ -14,6 +14,7 @@ from driftscan.image.limits import Limits
 from driftscan.image.manifest import (
     Descriptor,
     Manifest,
+    check_layers,
     check_platform,
     choose_platform,
     read_config,
@@ -64,6 +65,7 @@ def open_stored(
     raw = read_blob(store, manifest.config, "the image configuration", origin.where, limits)
     config = read_config(raw, limits)
     check_platform(config, platform, origin.where)
+    check_layers(config, len(manifest.layers), origin.where)
 
     def blob(layer: Descriptor) -> LayerBlob:
         return LayerBlob(

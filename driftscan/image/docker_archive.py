@@ -19,7 +19,7 @@ from driftscan.image.buffer import Buffer, Pieces
 from driftscan.image.content import Origin
 from driftscan.image.decompress import CHUNK, Stream, chunks, is_compressed
 from driftscan.image.limits import Limits
-from driftscan.image.manifest import check_platform, matches_platform, read_config
+from driftscan.image.manifest import check_layers, check_platform, matches_platform, read_config
 from driftscan.image.oci_layout import INDEX, open_members
 from driftscan.image.paths import existing, opening, split_reference
 from driftscan.image.references import parse_image_name
@@ -53,11 +53,14 @@ def open_archive(rest: str, platform: str | None, limits: Limits) -> Image:
         # manifest.json is for one platform, of all that were saved.
         return indexed(platform)
     check_platform(config, platform, str(file))
+    layers = texts(entry, "Layers", MANIFEST)
+    access = archive.access(layers)
+    check_layers(config, len(layers), str(file))
     return Image(
         reference=rest,
         source="docker-archive",
         config=config,
-        access=archive.access(texts(entry, "Layers", MANIFEST)),
+        access=access,
         digest=digest,
         platform=config.platform or None,
         used=partial(_used, indexed, config.platform, digest) if indexed is not None else tuple,

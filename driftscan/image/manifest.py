@@ -136,6 +136,15 @@ def check_platform(config: ImageConfig, wanted: str | None, where: str) -> None:
         raise NotFoundError(f"the image is for {config.platform}, not for {wanted}", where=where)
 
 
+def check_layers(config: ImageConfig, listed: int, where: str) -> None:
+    """Raise ImageError where a manifest lists another number of layers than the configuration has; of layers that are
+    known from other images nobody would notice.
+    """
+    if listed != len(config.diff_ids):
+        message = f"the manifest lists {listed} layers, the configuration {len(config.diff_ids)}"
+        raise ImageError(message, where=where)
+
+
 def read_config(data: bytes, limits: Limits) -> ImageConfig:
     """An image configuration (OCI image-spec config.md; Docker's has the same members)."""
     what = "the image configuration"

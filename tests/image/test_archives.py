@@ -35,6 +35,7 @@ from tests.builders.tars import archive, header, member
 
 LIMITS = Limits()
 IMAGE = build()
+LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
 OTHER = build([("RUN other", {"a": "b"})], platform="linux/arm64")
 
 
@@ -89,6 +90,15 @@ def test_a_layout(stored: object) -> None:
         ["opt/app/data.json", "opt/app/gone"],
         [],
     ]
+
+
+def test_another_number_of_layers_is_seen_when_it_is_opened(stored: object) -> None:
+    """Layers that are known from other images are not read, so that nobody would see it later."""
+    listed = [descriptor(layer, LAYER_TYPE) for layer in IMAGE.layers[:2]]
+    reference, place = put(stored, layout(build(manifest={"layers": listed})))
+    with pytest.raises(ImageError) as caught:
+        opened(reference)
+    assert str(caught.value) == f"{place}: the manifest lists 2 layers, the configuration 3"
 
 
 def test_several_images_of_a_layout(stored: object) -> None:
