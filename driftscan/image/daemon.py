@@ -240,10 +240,22 @@ def image_path(reference: str, engine: Engine) -> str:
 
 
 @contextmanager
+def naming(client: Client, reference: str) -> Iterator[None]:
+    """Have errors of the engine say which image they are about."""
+    try:
+        yield
+    except UnreachableError as error:
+        if error.where == client.where:
+            error.where = f"{client.engine.scheme}:{reference}, {client.where}"
+        raise
+
+
+@contextmanager
 def asking(client: Client, reference: str) -> Iterator[None]:
     """Close the client where opening fails, and say what to do where the engine does not have the image."""
     try:
-        yield
+        with naming(client, reference):
+            yield
     except _AbsentError as error:
         client.close()
         raise NotFoundError(
@@ -276,7 +288,7 @@ def saved_image(
     @contextmanager
     def layers() -> Iterator[Iterator[Arrival]]:
         missing = incomplete(client.engine, reference)
-        with ExitStack() as stack:
+        with ExitStack() as stack, naming(client, reference):
             try:
                 stream = _first(client, saves, stack)
             except _AbsentError as error:

@@ -11,13 +11,16 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from driftscan.errors import ImageError
 from driftscan.image.limits import Limits
+from driftscan.image.paths import opening_stored
 from driftscan.image.source import RandomAccess
 from driftscan.image.strictjson import JsonObject
 from driftscan.image.tarsplit import StoredFiles, stored_blobs
 
 _TOP = re.compile(r"(/.+)/overlay2/[0-9a-z]+/diff")
 _CACHE_ID = re.compile(r"[0-9a-z]{1,128}", re.ASCII)
+_CACHE_ID_MOST = 200
 
 
 def storage_root(inspected: JsonObject) -> Path | None:
@@ -36,9 +39,9 @@ def stored_config(root: Path, identity: str, limits: Limits) -> bytes | None:
     """The configuration of the image with that id (`sha256:...`), byte for byte; None where it cannot be had."""
     path = root / "image/overlay2/imagedb/content" / identity.replace(":", "/")
     try:
-        with path.open("rb") as file:
+        with opening_stored(path) as file:
             data = file.read(limits.document + 1)
-    except OSError:
+    except (ImageError, OSError):
         return None
     return data if f"sha256:{hashlib.sha256(data).hexdigest()}" == identity else None
 
@@ -59,8 +62,9 @@ def chain_ids(diff_ids: Sequence[str]) -> Iterator[str]:
 def _files(root: Path, chain_id: str) -> StoredFiles | None:
     layer = root / "image/overlay2/layerdb" / chain_id.replace(":", "/")
     try:
-        cache_id = (layer / "cache-id").read_text("ascii")
-    except (OSError, ValueError):
+        with opening_stored(layer / "cache-id") as file:
+            cache_id = file.read(_CACHE_ID_MOST).decode("ascii")
+    except (ImageError, OSError, ValueError):
         return None
     if not _CACHE_ID.fullmatch(cache_id):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,21 @@ def existing(path: str, reference: str) -> Path:
     if not found.exists():
         raise NotFoundError(f"there is no {path}", where=reference)
     return found
+
+
+@contextmanager
+def opening_stored(path: Path) -> Iterator[BinaryIO]:
+    """A file in somebody else's storage for reading; ImageError where there is none, or something else than a file,
+    which is not opened: opening a pipe or a device can take forever, and do anything.
+    """
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise ImageError("it is no file", where=str(path))
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise ImageError(f"it cannot be read ({error.strerror})", where=str(path)) from error
+    with os.fdopen(descriptor, "rb") as file:
+        yield file
 
 
 @contextmanager

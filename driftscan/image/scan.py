@@ -26,6 +26,7 @@ from driftscan.image.source import (
     Sequential,
     Stored,
     Taken,
+    TrappedError,
     UndividedError,
 )
 from driftscan.model.image import LayerIndex, Wants
@@ -80,11 +81,17 @@ def _scan_all(
         return _scan_stream(access, diff_ids, known, reading)
     try:
         return _scan_blobs(access.blobs, diff_ids, known, reading)
-    except LimitError:
+    except (LimitError, TrappedError):
         raise
-    except ImageError:
+    except ImageError as error:
         # The owner may have changed the store meanwhile, or lay it out in another way.
+        why = str(error)
+    try:
         return _scan_stream(access.otherwise, diff_ids, known, reading._replace(meter=reading.meter.anew(len(known))))
+    except UnreachableError as error:
+        error.message += f" (in its storage, {why})"
+        error.hint = error.hint or "if its storage was changed or damaged: remove the image, and pull or build it again"
+        raise
 
 
 def _cached(cache: LayerCache | None, diff_ids: tuple[str, ...], meter: _Meter) -> dict[str, LayerIndex]:

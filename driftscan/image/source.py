@@ -86,6 +86,10 @@ class Sequential:
     arrivals: Callable[[], AbstractContextManager[Iterator[Arrival]]]
 
 
+class TrappedError(ImageError):
+    """What is stored would make its owner wait forever, who must not be asked for it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
     """Blobs in a store whose owner may change or remove them at any time, and what he sends when asked.

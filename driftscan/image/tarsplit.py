@@ -21,8 +21,8 @@ from driftscan.errors import ImageError
 from driftscan.image.buffer import Pieces
 from driftscan.image.decompress import CHUNK, Stream, chunks
 from driftscan.image.limits import Limits
-from driftscan.image.paths import opening
-from driftscan.image.source import LayerBlob, RandomAccess
+from driftscan.image.paths import opening_stored
+from driftscan.image.source import LayerBlob, RandomAccess, TrappedError
 
 _FILE, _SEGMENT = 1, 2
 _JOINED = CHUNK // 2
@@ -59,7 +59,7 @@ def reassembled(stored: StoredFiles, limits: Limits) -> Iterator[Stream]:
 
     Reading raises ImageError where a file is missing, has another size, or lies behind a link.
     """
-    with opening(stored.split) as split, _Tree(stored.folder) as tree:
+    with opening_stored(stored.split) as split, _Tree(stored.folder) as tree:
         yield Pieces(_joined(_parts(_items(split, limits), tree, str(stored.split))))
 
 
@@ -145,7 +145,7 @@ class _Tree:
             found = os.stat(last, dir_fd=self._open[-1][1], follow_symlinks=False)
             # Devices must not even be opened.
             if not stat.S_ISREG(found.st_mode) or found.st_size != size:
-                raise ImageError(f"the file {name!r} is not the one that the layer came with", where=str(self._folder))
+                raise self._another(name, found.st_mode)
             file = os.open(last, _FILE_FLAGS, dir_fd=self._open[-1][1])
             try:
                 while size and (part := os.read(file, min(size, CHUNK))):
@@ -157,6 +157,13 @@ class _Tree:
             raise ImageError(f"the file {name!r} cannot be read ({error.strerror})", where=str(self._folder)) from error
         if size:
             raise ImageError(f"the file {name!r} was cut short", where=str(self._folder))
+
+    def _another(self, name: str, mode: int) -> ImageError:
+        where = str(self._folder)
+        if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            hint = "the storage was changed by hand: remove the image, and pull or build it again"
+            return TrappedError(f"in the place of the file {name!r} is a pipe or a device", where=where, hint=hint)
+        return ImageError(f"the file {name!r} is not the one that the layer came with", where=where)
 
     def _enter(self, folder: str) -> None:
         """Have the folder open, and those above it."""

@@ -198,7 +198,7 @@ def test_an_error_of_the_daemon(shop: Engine) -> None:
     shop.replies["/images/shop/json"] = json_reply({"message": "disk is gone"}, 500)
     error = refused()
     assert isinstance(error, UnreachableError)
-    assert str(error) == f"the Docker daemon at {shop.host}: it answered 500 disk is gone"
+    assert str(error) == f"docker:shop, the Docker daemon at {shop.host}: it answered 500 disk is gone"
 
 
 def test_a_saved_archive_that_breaks_off(shop: Engine, tmp_path: Path) -> None:

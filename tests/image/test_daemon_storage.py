@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,40 @@ def test_layers_that_the_store_has_no_more_as_they_were_are_sent(
     (store / path).write_text("x")
     error = refused()
     assert isinstance(error, NotFoundError)
+    sends_it_too(shop, tmp_path)
+    assert read() == ("store", ["RUN touch /a", "RUN touch /b"])
+
+
+def test_an_image_that_neither_its_store_nor_the_daemon_has_as_it_was(shop: Engine, store: Path) -> None:
+    (store / "overlay2/cache1/diff/b").write_text("longer")
+    (config,) = store.glob("image/overlay2/imagedb/content/sha256/*")
+    shop.replies[f"/images/sha256:{config.name}/get"] = json_reply({"message": "file integrity checksum failed"}, 500)
+    error = refused()
+    assert str(error) == (
+        f"docker:shop, the Docker daemon at {shop.host}: it answered 500 file integrity checksum failed "
+        f"(in its storage, shop, layer 2, {store}/overlay2/cache1/diff: "
+        "the file 'b' is not the one that the layer came with)"
+    )
+    assert error.hint == "if its storage was changed or damaged: remove the image, and pull or build it again"
+
+
+def test_a_daemon_is_not_asked_for_what_would_make_it_wait_forever(shop: Engine, store: Path, tmp_path: Path) -> None:
+    file = store / "overlay2/cache1/diff/b"
+    file.unlink()
+    os.mkfifo(file)
+    sends_it_too(shop, tmp_path)
+    error = refused()
+    assert str(error) == f"shop, layer 2, {file.parent}: in the place of the file 'b' is a pipe or a device"
+    assert error.hint == "the storage was changed by hand: remove the image, and pull or build it again"
+
+
+@pytest.mark.parametrize(
+    "path", ["image/overlay2/imagedb/content/sha256/*", "image/overlay2/layerdb/sha256/*/cache-id"]
+)
+def test_a_store_with_pipes_in_place_of_its_files(shop: Engine, store: Path, tmp_path: Path, path: str) -> None:
+    for file in list((store / "image/overlay2").glob(path)):
+        file.unlink()
+        os.mkfifo(file)
     sends_it_too(shop, tmp_path)
     assert read() == ("store", ["RUN touch /a", "RUN touch /b"])
 

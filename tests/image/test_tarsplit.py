@@ -113,7 +113,7 @@ NOT_THE_ONE = "the file 'usr/bin/tool' is not the one that the layer came with"
         (remove, "the file 'usr/bin/tool' cannot be read (No such file or directory)"),
         (change_size, NOT_THE_ONE),
         (put_a_link, NOT_THE_ONE),
-        (put_a_pipe, NOT_THE_ONE),
+        (put_a_pipe, "in the place of the file 'usr/bin/tool' is a pipe or a device"),
         (put_a_folder, NOT_THE_ONE),
     ],
 )
@@ -140,6 +140,16 @@ def test_a_store_that_is_not_there(tmp_path: Path) -> None:
     assert stored_blobs([found, elsewhere], Limits()) is None
     assert stored_blobs([found, None], Limits()) is None
     assert stored_blobs([found, found], Limits()) is not None
+
+
+def test_a_description_that_is_no_file(tmp_path: Path) -> None:
+    _, found = stored(tmp_path)
+    found.split.unlink()
+    os.mkfifo(found.split)
+    assert str(refused(found)) == f"{found.split}: it is no file"
+    found.split.unlink()
+    found.split.symlink_to(tmp_path / "elsewhere")
+    assert str(refused(found)) == f"{found.split}: it is no file"
 
 
 def lines(*items: object) -> bytes:
