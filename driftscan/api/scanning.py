@@ -12,6 +12,7 @@ from driftscan.errors import ImageError
 from driftscan.finding import TargetInput
 from driftscan.image import open_image
 from driftscan.image.limits import Limits
+from driftscan.image.references import masked
 from driftscan.image.source import Image, Indexed, Taken
 from driftscan.model.inventory import Environment, Inventory
 from driftscan.store import default_folder
@@ -95,6 +96,7 @@ def _named(reference: str) -> Iterator[None]:
     """Errors inside name `reference` where they name nothing, or a server alone; those of the operating system are
     ImageErrors.
     """
+    reference = masked(reference)
     try:
         yield
     except ImageError as error:

@@ -9,6 +9,7 @@ import click
 
 from driftscan.cli import configured
 from driftscan.errors import UsageError
+from driftscan.image.references import masked
 from driftscan.reading import is_lock
 from driftscan.settings.parse import Target
 from driftscan.toml.table import meant
@@ -71,18 +72,19 @@ def split(arguments: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
     *locks, target = arguments
     if not locks and is_lock(target):
         raise UsageError(f"{target} is a lock; the image is missing", hint=f"driftscan compare {target} shop:1.4")
+    shown = masked(target)
     if not locks:
-        raise UsageError(f"the lock to compare {target} with is missing", hint=f"driftscan compare uv.lock {target}")
+        raise UsageError(f"the lock to compare {shown} with is missing", hint=f"driftscan compare uv.lock {shown}")
     if is_lock(target):
         others = [argument for argument in locks if not is_lock(argument)]
         if len(others) != 1:
             raise UsageError(
                 f"the last argument is the image, and {target} is a lock",
-                hint=f"driftscan compare {' '.join(arguments)} shop:1.4",
+                hint=f"driftscan compare {' '.join(map(masked, arguments))} shop:1.4",
             )
         right = [argument for argument in arguments if argument != others[0]]
         raise UsageError(
             f"the last argument is the image, and {target} is a lock",
-            hint=f"the locks come first: driftscan compare {' '.join(right)} {others[0]}",
+            hint=f"the locks come first: driftscan compare {' '.join(right)} {masked(others[0])}",
         )
     return tuple(locks), target

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from driftscan.errors import NotFoundError, UnreachableError, UsageError
 from driftscan.image.limits import Limits
-from driftscan.image.references import parse_image_name, parse_target
+from driftscan.image.references import PATH_STARTS, parse_image_name, parse_target, refuse_credentials
 from driftscan.image.source import Image
 from driftscan.imported import Imported
 
@@ -52,7 +52,8 @@ def open_image(reference: str, *, platform: str | None = None, limits: Limits, o
         from driftscan.image.recognise import recognise
 
         return _open(recognise(Path(rest), limits), rest, platform, limits, offline=offline)
-    if rest.startswith(("/", "./", "../", "~")) or _FILE.search(rest):
+    refuse_credentials(rest)
+    if rest.startswith(PATH_STARTS) or _FILE.search(rest):
         raise NotFoundError("there is no such file or folder", where=rest, hint=_alike(Path(rest)))
     parse_image_name(rest)
     return _search(rest, platform, limits, offline=offline)

@@ -28,6 +28,14 @@ _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
+_DIGEST_LIKE = re.compile(r"(?:sha[0-9]+|md5|blake[0-9])\b.*|[a-z0-9+._-]+:[0-9a-f]{32,}", re.IGNORECASE | re.DOTALL)
+"""What is meant for a digest behind `@`, whether it is one or not."""
+
+_NAMING = ("docker", "podman", "registry")
+"""Schemes whose rest is an image's name."""
+PATH_STARTS = ("/", "./", "../", "~")
+"""What no image's name begins with, and paths do."""
+
 SCHEMES = ("docker", "podman", "registry", "docker-archive", "oci-archive", "oci", "dir", "env", "sbom", "inventory")
 
 
@@ -74,10 +82,10 @@ def registry_of(api_host: str) -> str | None:
 def parse_target(text: str) -> Target:
     """Split `SCHEME:REST`; a string without a known scheme is a bare reference.
 
-    Raises UsageError for an empty string or rest.
+    Raises UsageError for an empty string or rest, and for credentials in an image's name behind a scheme.
     """
     if len(text) > _LONGEST or not text.isprintable():
-        raise UsageError("the target is too long or holds control characters", where=f"{text[:60]!r}")
+        raise UsageError("the target is too long or holds control characters", where=f"{masked(text)[:60]!r}")
     scheme, colon, rest = text.partition(":")
     if not colon or scheme not in SCHEMES:
         if not text:
@@ -86,7 +94,9 @@ def parse_target(text: str) -> Target:
     if not rest:
         hint = f"give a target such as {_example(scheme)}"
         raise UsageError(f"nothing stands behind {scheme}:", where=text, hint=hint)
-    if scheme in ("docker", "podman", "registry") and rest.startswith("//"):
+    if scheme in _NAMING:
+        refuse_credentials(text)
+    if scheme in _NAMING and rest.startswith("//"):
         hint = f"write {scheme}:{rest.lstrip('/')}"
         raise UsageError(f"the scheme {scheme}: takes an image name, not a URL", where=text, hint=hint)
     return Target(scheme, rest)
@@ -97,7 +107,46 @@ def _listed() -> str:
 
 
 def _example(scheme: str) -> str:
-    return f"{scheme}:shop:1.4" if scheme in ("docker", "podman", "registry") else f"{scheme}:PATH"
+    return f"{scheme}:shop:1.4" if scheme in _NAMING else f"{scheme}:PATH"
+
+
+def refuse_credentials(target: str) -> None:
+    """UsageError where `target` is meant for an image's name with credentials in it."""
+    if (found := _with_credentials(target)) is None:
+        return
+    scheme, name = found
+    host = name.partition("/")[0]
+    raise UsageError(
+        "credentials do not belong into an image's name",
+        where=masked(target),
+        hint=f"log in (`docker login {host}` or `skopeo login {host}`), and name it {scheme}{name}; "
+        "docs/image-sources.md lists where credentials are looked for",
+    )
+
+
+def masked(target: str) -> str:
+    """`target` as it may be shown: without credentials in an image's name."""
+    found = _with_credentials(target)
+    return "***@".join(found) if found is not None else target
+
+
+def _with_credentials(target: str) -> tuple[str, str] | None:
+    """What stands around credentials in an image's name (`docker:`, and what comes behind the `@`), if there are any.
+
+    A password may hold any character, and what ends it is the last `@` that no digest follows.
+    """
+    scheme, colon, rest = target.partition(":")
+    if scheme not in _NAMING:
+        if (colon and scheme in SCHEMES) or target.startswith(PATH_STARTS):
+            return None
+        scheme, colon, rest = "", "", target
+    name, at, digest = rest.rpartition("@")
+    end = len(name) if at and _DIGEST_LIKE.fullmatch(digest) else len(rest)
+    at_sign = rest.rfind("@", 0, end)
+    before, after = rest[: max(at_sign, 0)], rest[at_sign + 1 : end]
+    if not before or not after or not ("/" in after or ":" in before):
+        return None
+    return f"{scheme}{colon}", rest[at_sign + 1 :]
 
 
 def parse_image_name(text: str) -> ImageName:

@@ -39,6 +39,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "the lock to compare shop:1.4 with is missing\nhint: driftscan compare uv.lock shop:1.4",
         ),
         (
+            "compare bob:s3cr3t@host.example/shop:1.4",
+            (
+                "the lock to compare ***@host.example/shop:1.4 with is missing\n"
+                "hint: driftscan compare uv.lock ***@host.example/shop:1.4"
+            ),
+        ),
+        (
             "compare shop:1.4 requirements.txt",
             (
                 "the last argument is the image, and requirements.txt is a lock\n"

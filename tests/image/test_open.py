@@ -114,6 +114,23 @@ def test_each_source_that_was_asked_is_listed(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["127.0.0.1:1/shop:1.4", "127.0.0.1:1/shop.tar"])
+def test_credentials_in_a_name_without_a_scheme_are_not_shown(name: str) -> None:
+    error = refused(f"bob:s3cr3t@{name}")
+    assert isinstance(error, UsageError)
+    assert str(error) == f"***@{name}: credentials do not belong into an image's name"
+    assert error.hint is not None
+    assert f"name it {name};" in error.hint
+    assert "s3cr3t" not in error.hint
+
+
+def test_a_path_may_look_like_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a:b@c").mkdir()
+    docker_archive(tmp_path / "a:b@c" / "saved.tar", STEPS)
+    assert opened("a:b@c/saved.tar") == "docker-archive"
+
+
 def test_offline_asks_no_registry() -> None:
     assert "registry: skipped, --offline" in refused("127.0.0.1:1/shop", offline=True).message
     assert str(refused("registry:127.0.0.1:1/shop", offline=True)) == (

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftscan.errors import DriftscanError, ImageError, UsageError
-from driftscan.image.references import SCHEMES, ImageName, Target, parse_image_name, parse_target
+from driftscan.image.references import (
+    SCHEMES,
+    ImageName,
+    Target,
+    masked,
+    parse_image_name,
+    parse_target,
+    refuse_credentials,
+)
 
 DIGEST = "sha256:" + "a" * 64
 LISTED = "docker:, podman:, registry:, docker-archive:, oci-archive:, oci:, dir:, env:, sbom:, inventory:"
@@ -93,6 +101,60 @@ def test_what_is_no_image_name_is_refused(text: str) -> None:
 def test_a_digest_that_cannot_be_verified_is_refused(digest: str) -> None:
     with pytest.raises(ImageError, match="the image name has"):
         parse_image_name(f"shop@{digest}")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "name"),
+    [
+        ("registry:bob:s3cr3t@127.0.0.1:5912/shop:1", "registry:***@127.0.0.1:5912/shop:1", "127.0.0.1:5912/shop:1"),
+        ("docker:bob:s3cr3t@host.example/shop", "docker:***@host.example/shop", "host.example/shop"),
+        ("docker://bob:s3cr3t@host.example/shop", "docker:***@host.example/shop", "host.example/shop"),
+        ("podman:bob:s3c@r3t/x@host.example/shop", "podman:***@host.example/shop", "host.example/shop"),
+        ("registry:bob:s3cr3t@host.example", "registry:***@host.example", "host.example"),
+        ("registry:s3cr3t@host.example/shop", "registry:***@host.example/shop", "host.example/shop"),
+        (
+            f"registry:bob:s3cr3t@host.example/shop:1@{DIGEST}",
+            f"registry:***@host.example/shop:1@{DIGEST}",
+            f"host.example/shop:1@{DIGEST}",
+        ),
+    ],
+)
+def test_credentials_in_a_name_are_refused_and_not_shown(text: str, shown: str, name: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_target(text)
+    host = name.partition("/")[0]
+    assert str(caught.value) == f"{shown}: credentials do not belong into an image's name"
+    assert caught.value.hint == (
+        f"log in (`docker login {host}` or `skopeo login {host}`), and name it {text.partition(':')[0]}:{name}; "
+        "docs/image-sources.md lists where credentials are looked for"
+    )
+
+
+def test_credentials_in_what_is_no_name_at_all_are_not_shown() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_target("registry:bob:s3cr3t@host.example/a\nb")
+    assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"registry:shop:1@{DIGEST}",
+        f"docker:host.example:5000/shop@{DIGEST}",
+        f"host.example:5000/shop:1@{DIGEST}",
+        "registry:host.example:5000/shop@sha256:short",
+        "registry:host.example:5000/shop@sha512:" + "a" * 128,
+        "shop:1@",
+        "shop@latest",
+        "dir:/mnt/a:b@c/root",
+        "oci:a:b@c/layout",
+        "./a:b@c/image.tar",
+        "",
+    ],
+)
+def test_what_has_no_credentials_is_shown_as_it_is(text: str) -> None:
+    refuse_credentials(text)
+    assert masked(text) == text
 
 
 def test_the_default_registry_has_an_api_host_of_its_own() -> None:
