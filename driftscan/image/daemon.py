@@ -183,9 +183,30 @@ class _Body:
 def _connect(engine: Engine, endpoint: Endpoint) -> APIClient:
     if endpoint.url.startswith("unix://"):
         _probe(engine, endpoint)
+    from importlib.util import find_spec
+
     from docker import APIClient
     from docker.errors import DockerException
+    from docker.utils import parse_host
 
+    is_ssh = endpoint.url.startswith("ssh://")
+    try:
+        parse_host(endpoint.url)
+    except (DockerException, ValueError) as error:
+        _, at, host = endpoint.url.rpartition("@")
+        shown = f"***@{host}" if at else endpoint.url
+        raise UnreachableError(
+            f"{shown!r} is no address of a daemon",
+            where=endpoint.origin,
+            hint="it is like unix:///var/run/docker.sock, tcp://HOST:PORT or ssh://USER@HOST",
+        ) from error
+    if is_ssh and find_spec("paramiko") is None:
+        raise UnreachableError(
+            f"{engine.title} is asked over SSH with paramiko, which is not installed",
+            where=endpoint.origin,
+            hint=f"install docker[ssh] beside driftscan, or read the image with registry: or, "
+            f"from `{engine.scheme} save`, docker-archive:",
+        )
     try:
         tls = _tls_config(endpoint.tls) if endpoint.tls else False
         return APIClient(
@@ -193,7 +214,7 @@ def _connect(engine: Engine, endpoint: Endpoint) -> APIClient:
             version="auto",
             tls=tls,
             timeout=_ANSWER_SECONDS,
-            use_ssh_client=endpoint.url.startswith("ssh://"),
+            use_ssh_client=is_ssh,
         )
     except (DockerException, OSError, ValueError) as error:
         raise _unreachable(engine, endpoint, cause(error)) from error

@@ -166,6 +166,33 @@ def test_a_daemon_that_is_not_running_says_how_to_start_it(tmp_path: Path) -> No
     assert error.hint == "start it (`systemctl start docker`), or read the image with registry: or docker-archive:"
 
 
+def test_a_daemon_over_ssh_needs_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "ssh://user@127.0.0.1:1")
+    monkeypatch.setattr("importlib.util.find_spec", dict[str, object]().get)
+    error = refused("docker:shop")
+    assert isinstance(error, UnreachableError)
+    assert str(error) == "DOCKER_HOST: the Docker daemon is asked over SSH with paramiko, which is not installed"
+    assert error.hint == (
+        "install docker[ssh] beside driftscan, or read the image with registry: or, from `docker save`, docker-archive:"
+    )
+
+
+@pytest.mark.parametrize(
+    "address", ["garbage", "/var/run/docker.sock", "tcp://", "tcp://host.example:99999", "foo://a"]
+)
+def test_what_is_no_address_of_a_daemon_is_told_as_such(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", address)
+    error = refused("docker:shop")
+    assert isinstance(error, UnreachableError)
+    assert str(error) == f"DOCKER_HOST: {address!r} is no address of a daemon"
+    assert error.hint == "it is like unix:///var/run/docker.sock, tcp://HOST:PORT or ssh://USER@HOST"
+
+
+def test_a_password_in_the_address_of_a_daemon_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://bob:s3cr3t@host.example:1")
+    assert str(refused("docker:shop")) == "DOCKER_HOST: '***@host.example:1' is no address of a daemon"
+
+
 @pytest.mark.parametrize("name", ["../etc", "a?b", "a b", "a#b", "/a", "a//b", "a%2e"])
 def test_what_would_change_the_path_of_a_request_is_refused(name: str) -> None:
     assert str(refused(f"docker:{name}")) == f"docker:{name}: this is neither the name nor the id of an image"
