@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from driftscan.errors import UsageError
 from driftscan.image.paths import home
 
 SYSTEM_FOLDER = Path("/run/containers")
@@ -44,7 +45,8 @@ class Lookup(NamedTuple):
 def find_credentials(registry: str, repository: str) -> Lookup:
     """Credentials for `registry` (`host[:port]`, `docker.io` for the default one) and a repository in it.
 
-    Problems are collected rather than raised: many images need no credentials at all.
+    Problems are collected rather than raised: many images need no credentials at all. UsageError where the user named
+    a file that is not there.
     """
     problems: list[str] = []
     for place, read in _places():
@@ -70,7 +72,7 @@ class _ProblemError(Exception):
 def _places() -> Iterator[tuple[str, Callable[[], object]]]:
     """Where credentials may be: what it is called, and how it is read."""
     if explicit := os.environ.get("REGISTRY_AUTH_FILE"):
-        yield explicit, partial(_read, Path(explicit))
+        yield explicit, partial(_read_named, Path(explicit))
     if document := os.environ.get("DOCKER_AUTH_CONFIG"):
         yield "DOCKER_AUTH_CONFIG", partial(_read_variable, document)
     folder = home()
@@ -88,6 +90,17 @@ def _read(path: Path) -> object:
     if path.stat().st_size > _LARGEST:
         raise _ProblemError("the file is too large for a list of credentials")
     return json.loads(path.read_bytes())
+
+
+def _read_named(path: Path) -> object:
+    try:
+        return _read(path)
+    except FileNotFoundError:
+        raise UsageError(
+            "REGISTRY_AUTH_FILE names a file that is not there",
+            where=str(path),
+            hint="name the file with the credentials, or unset the variable",
+        ) from None
 
 
 def _read_variable(text: str) -> object:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from driftscan.errors import UsageError
 from driftscan.image import credentials
 from driftscan.image.credentials import Credentials, Lookup, find_credentials
 
@@ -82,6 +83,20 @@ def test_the_named_auth_file_wins(home: Path, monkeypatch: pytest.MonkeyPatch) -
     path = write(home / "named.json", {"auths": {REGISTRY: entry("named", "2")}})
     monkeypatch.setenv("REGISTRY_AUTH_FILE", str(path))
     assert found() == Lookup(Credentials("named", "2"))
+
+
+def test_a_named_auth_file_has_to_be_there(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(home / ".docker/config.json", {"auths": {REGISTRY: entry("docker", "1")}})
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(home / "gone.json"))
+    with pytest.raises(UsageError) as caught:
+        found()
+    assert str(caught.value) == f"{home}/gone.json: REGISTRY_AUTH_FILE names a file that is not there"
+    assert caught.value.hint == "name the file with the credentials, or unset the variable"
+
+
+def test_a_named_folder_of_docker_may_be_missing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(home / "gone"))
+    assert found() == Lookup(None)
 
 
 def test_auth_file_of_podman_where_there_is_no_session(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
