@@ -168,7 +168,8 @@ def _layers(comparison: Comparison, *, is_text: bool) -> Iterator[Statement]:
     for each in waste:
         yield _waste(each)
     if not waste:
-        yield passed("IM521", Grade.LAYER, "no layer holds package lists or caches")
+        above = _above(comparison) if traces.waste else ""
+        yield passed("IM521", Grade.LAYER, f"no layer{above} holds package lists or caches")
     removed = [each for each in traces.removed if each.layer.index in own]
     for gone in removed:
         yield Statement(
@@ -182,9 +183,16 @@ def _layers(comparison: Comparison, *, is_text: bool) -> Iterator[Statement]:
             path=gone.example,
         )
     if not removed:
-        yield passed("IM524", Grade.LAYER, "what the layers bring is in the image")
+        above = _above(comparison) if traces.removed else ""
+        yield passed("IM524", Grade.LAYER, f"what the layers{above} bring is in the image")
     if not is_text:
         yield from _changes(comparison, tuple(each for each in traces.package_layers if each.index in own))
+
+
+def _above(comparison: Comparison) -> str:
+    """Which layers are judged, where others hold what is looked for."""
+    known = scope.base_size(comparison) is not None
+    return " above the base image's" if known else " above the root filesystem at the bottom"
 
 
 def _waste(each: Waste) -> Statement:

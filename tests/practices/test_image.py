@@ -69,7 +69,24 @@ def test_lists_and_caches_in_layers() -> None:
     assert failed(comparison, "IM521") == [
         (2, "the cache of uv stay in the layer: 3.0 MiB in 2 files under /root/.cache/uv")
     ]
-    assert outcomes(image_comparison(ADD, "RUN x"), "IM521") == {"pass"}
+    (found,) = said(image_comparison(ADD, "RUN x"), "IM521")
+    assert (found.outcome, found.text) == (Outcome.PASS, "no layer holds package lists or caches")
+
+
+@pytest.mark.parametrize(("base", "above"), [(1, "the base image's"), (None, "the root filesystem at the bottom")])
+def test_what_a_base_image_holds_is_not_denied(base: int | None, above: str) -> None:
+    bottom = layer(1, ADD)
+    traces = Traces(
+        waste=(Waste("the package lists of apt", "/var/lib/apt/lists", bottom, 118, 49 << 20),),
+        removed=(Removed(bottom, 9, 9 << 20, "/a"),),
+    )
+    comparison = image_comparison(ADD, "RUN x", traces=traces, base=base)
+    for rule, text in (
+        ("IM521", f"no layer above {above} holds package lists or caches"),
+        ("IM524", f"what the layers above {above} bring is in the image"),
+    ):
+        (found,) = said(comparison, rule)
+        assert (found.outcome, found.text) == (Outcome.PASS, text)
 
 
 def test_bytes_that_ship_in_vain() -> None:
