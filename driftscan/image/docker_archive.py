@@ -199,16 +199,17 @@ def select_image(manifest: bytes, name: str | None, where: str, limits: Limits) 
     entries = objects(load_object(b'{"images":' + manifest + b"}", MANIFEST, limits), "images", MANIFEST)
     if not entries:
         raise NotFoundError("its manifest.json lists no image", where=where)
-    if name is not None:
-        entries = tuple(entry for entry in entries if _is_called(entry, name))
-        if not entries:
-            raise NotFoundError(f"it holds no image {name!r}", where=where)
-    if len({text(entry, "Config", MANIFEST) for entry in entries}) > 1:
-        names = sorted(tag for entry in entries for tag in texts(entry, "RepoTags", MANIFEST))
-        raise ImageError(
-            f"it holds {len(entries)} images", where=where, hint=f"name one behind the path: {', '.join(names)}"
-        )
-    return entries[0]
+    chosen = tuple(entry for entry in entries if name is None or _is_called(entry, name))
+    if not chosen:
+        raise NotFoundError(f"it holds no image {name!r}", where=where, hint=_choices(entries))
+    if len({text(entry, "Config", MANIFEST) for entry in chosen}) > 1:
+        raise ImageError(f"it holds {len(chosen)} images", where=where, hint=_choices(chosen))
+    return chosen[0]
+
+
+def _choices(entries: tuple[JsonObject, ...]) -> str:
+    names = sorted(tag for entry in entries for tag in texts(entry, "RepoTags", MANIFEST))
+    return f"name one behind the path: {', '.join(names)}" if names else "it names none of its images"
 
 
 def _is_called(entry: JsonObject, name: str) -> bool:

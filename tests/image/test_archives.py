@@ -229,7 +229,18 @@ def test_several_saved_images(tmp_path: Path) -> None:
     error = refused(f"docker-archive:{path}")
     assert str(error) == f"{path}: it holds 2 images"
     assert error.hint == "name one behind the path: index.example/one:1, one:1, two:latest"
-    assert str(refused(f"docker-archive:{path}:three")) == f"{path}: it holds no image 'three'"
+    error = refused(f"docker-archive:{path}:three")
+    assert isinstance(error, NotFoundError)
+    assert (str(error), error.hint) == (
+        f"{path}: it holds no image 'three'",
+        "name one behind the path: index.example/one:1, one:1, two:latest",
+    )
+
+
+def test_a_saved_image_without_a_name(tmp_path: Path) -> None:
+    path = archive_at(tmp_path / "shop.tar", saved_files(IMAGE, []))
+    error = refused(f"docker-archive:{path}:shop")
+    assert (str(error), error.hint) == (f"{path}: it holds no image 'shop'", "it names none of its images")
 
 
 def test_another_platform_of_a_saved_image(tmp_path: Path) -> None:
