@@ -36,6 +36,7 @@ SOURCES: Mapping[str, Opener] = Imported[Opener](
 )
 _FILE = re.compile(r"\.(?:tar(?:\.\w+)?|tgz|zip|json|txt|in|toml|lock|ya?ml)$")
 """What somebody means a file by, though an image could be called so too: then it needs its scheme."""
+_PLATFORM = re.compile(r"[\w.-]+(?:/[\w.-]+){1,2}")
 _ON_LINE = frozenset({"registry"})
 
 
@@ -43,8 +44,10 @@ def open_image(reference: str, *, platform: str | None = None, limits: Limits, o
     """Open a target: `SCHEME:REST`, an existing path, or the name of an image.
 
     A name is looked for in Docker, then Podman, then the registry; `Image.source` says which answered. Raises
-    UsageError for a target that makes no sense, ImageError where no source can open it.
+    UsageError for a target or a platform that makes no sense, ImageError where no source can open it.
     """
+    if platform is not None and not _PLATFORM.fullmatch(platform):
+        raise UsageError(f"{platform!r} is no platform", hint="write OS/ARCHITECTURE[/VARIANT], such as linux/arm64")
     scheme, rest = parse_target(reference)
     if scheme is not None:
         return _open(scheme, rest, platform, limits, offline=offline)

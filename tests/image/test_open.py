@@ -131,6 +131,15 @@ def test_a_path_may_look_like_credentials(tmp_path: Path, monkeypatch: pytest.Mo
     assert opened("a:b@c/saved.tar") == "docker-archive"
 
 
+@pytest.mark.parametrize("platform", ["arm64", "", "linux/", "/arm64", "linux/arm/v7/x", "linux arm64"])
+def test_a_platform_has_a_system_and_an_architecture(platform: str, tmp_path: Path) -> None:
+    archive = docker_archive(tmp_path / "saved.tar", STEPS)
+    with pytest.raises(UsageError) as caught:
+        open_image(str(archive), platform=platform, limits=Limits())
+    assert str(caught.value) == f"{platform!r} is no platform"
+    assert caught.value.hint == "write OS/ARCHITECTURE[/VARIANT], such as linux/arm64"
+
+
 def test_offline_asks_no_registry() -> None:
     assert "registry: skipped, --offline" in refused("127.0.0.1:1/shop", offline=True).message
     assert str(refused("registry:127.0.0.1:1/shop", offline=True)) == (
