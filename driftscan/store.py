@@ -102,8 +102,8 @@ class Store:
     def prune(self, *, keep: int = 0, older_than: float | None = None) -> Pruned:
         """Remove files, those not used for longest first, until at most `keep` bytes are left.
 
-        With `older_than` (seconds since the epoch) those last used before it go as well. Files of other schemas and the
-        remains of killed processes go silently.
+        With `older_than` (seconds since the epoch) those last used before it go as well. Files of other schemas, the
+        remains of killed processes and what stands in the place of a file go silently.
         """
         files = sorted(self.files(), key=lambda file: file.used)
         total = sum(file.size for file in files)
@@ -122,18 +122,23 @@ class Store:
         return Pruned(tuple(removed), tuple(stuck))
 
     def _sweep(self) -> None:
-        """Remove what other versions and killed processes left; what is being written now is younger than a day."""
+        """Remove what other versions and killed processes left, and what is no file and has the name of one.
+
+        What is being written now is younger than a day.
+        """
         yesterday = time.time() - _DAY
         with suppress(OSError):
             for part in self.folder.glob(f"{_TEMPORARY}*"):
                 if part.lstat().st_mtime < yesterday:
                     part.unlink()
         with suppress(OSError):
+            for path in self.folder.iterdir():
+                if self._names.fullmatch(path.name) and not stat.S_ISREG(path.lstat().st_mode):
+                    _remove(path)
+        with suppress(OSError):
             for schema in self.folder.parent.iterdir():
                 if schema != self.folder and schema.name.isdecimal():
-                    import shutil
-
-                    shutil.rmtree(schema, ignore_errors=True)
+                    _remove(schema)
 
     def _is_ours(self) -> bool:
         """Whether nobody else can have written here: what is false here would be a false verdict."""
@@ -168,6 +173,17 @@ def _unwritable(folder: Path) -> str | None:
     if not folder.is_dir():
         return "it is no folder"
     return None if os.access(folder, os.W_OK | os.X_OK) else "it cannot be written to"
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder with all that is in it, or anything else, as far as that is possible."""
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            import shutil
+
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
 
 
 def sealed(text: bytes) -> tuple[bytes, ...]:

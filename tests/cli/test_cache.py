@@ -143,6 +143,17 @@ def test_what_cannot_be_removed_is_said(
     assert text.endswith(f" left\ndriftscan: error: {left}: it cannot be removed: Permission denied\n")
 
 
+def test_a_folder_in_the_place_of_a_file_is_cleared(
+    image: Path, own_cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said(capsys, "inspect", "shop.tar")
+    place = files(own_cache)[0]
+    place.unlink()
+    place.mkdir()
+    said(capsys, "cache", "clear")
+    assert not place.exists()
+
+
 def refused(own_cache: Path, how: str) -> str:
     """Make the cache one that cannot be used; what is said of it."""
     if how == "file":

@@ -146,6 +146,21 @@ def test_the_cache_stays_within_its_limit(tmp_path: Path) -> None:
     assert cache.get(f"sha256:{7:064x}") == layer()
 
 
+def test_what_is_in_the_place_of_a_file_is_swept(cache: LayerCache) -> None:
+    cache.put(OTHER, layer())
+    folder = stored(cache).with_name("ab" * 32)
+    (folder / "inner").mkdir(parents=True)
+    (folder / "inner" / "file").write_text("")
+    os.mkfifo(folder.with_name("ef" * 32))
+    (cache.store.folder / "foreign").mkdir()
+    cache.put(DIFF_ID, layer())
+    assert cache.get(DIFF_ID) is None
+    cache.trim()
+    assert sorted(path.name for path in cache.store.folder.iterdir()) == ["cd" * 32, "foreign"]
+    cache.put(DIFF_ID, layer())
+    assert cache.get(DIFF_ID) == layer()
+
+
 def test_remains_are_swept(cache: LayerCache) -> None:
     cache.put(DIFF_ID, layer())
     folder = stored(cache).parent
