@@ -151,7 +151,7 @@ def trouble(folder: Path) -> Trouble | None:
         place, why = folder, _unsafe(folder) or _unwritable(folder)
     else:
         place = next((each for each in folder.parents if os.path.lexists(each)), folder)
-        why = _unwritable(place)
+        why = _unwritable(place) or _barren(place)
     return Trouble(place, why) if why is not None else None
 
 
@@ -173,6 +173,17 @@ def _unwritable(folder: Path) -> str | None:
     if not folder.is_dir():
         return "it is no folder"
     return None if os.access(folder, os.W_OK | os.X_OK) else "it cannot be written to"
+
+
+def _barren(folder: Path) -> str | None:
+    """Why no folder can be made in one whose permissions allow it, such as /proc."""
+    import tempfile
+
+    try:
+        Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=folder)).rmdir()
+    except OSError as error:
+        return f"no folder can be made there ({error.strerror})"
+    return None
 
 
 def _remove(path: Path) -> None:

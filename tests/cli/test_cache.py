@@ -190,6 +190,23 @@ def test_a_cache_that_cannot_be_used(
             assert capsys.readouterr().err == ""
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
+def test_a_cache_that_cannot_be_made(
+    image: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can make a folder in /proc, also where its permissions allow it."""
+    monkeypatch.setenv("DRIFTSCAN_CACHE_DIR", "/proc/nope")
+    run(["inspect", "shop.tar"])
+    assert capsys.readouterr().err.startswith("driftscan: warning: nothing is kept in /proc: ")
+
+
+def test_to_show_the_cache_makes_nothing(own_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own_cache.parent.mkdir(parents=True, exist_ok=True)
+    before = sorted(own_cache.parent.iterdir())
+    said(capsys, "cache")
+    assert sorted(own_cache.parent.iterdir()) == before
+
+
 def test_folders_above_may_be_those_of_a_group(
     image: Path, own_cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
