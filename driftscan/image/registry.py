@@ -30,6 +30,10 @@ _ACCEPT = ", ".join(INDEX_TYPES + MANIFEST_TYPES)
 _KNOWN_TYPES = INDEX_TYPES + MANIFEST_TYPES
 _TLS_EXPECTED = 400
 """What servers answer to plain http on a port for TLS."""
+_OF_A_REGISTRY = (200, 401, 403)
+"""What registries answer to who asks for their API."""
+_ABSENT = "the registry has no such image"
+_NO_REGISTRY = "there is no such image, and what answers seems to be no registry"
 
 
 def open_image(reference: str, platform: str | None, limits: Limits) -> Image:
@@ -83,7 +87,9 @@ def _connect(
     insecure = {origin_of(f"{scheme}://{name.api_host}").authority for scheme in ("http", "https") if endpoint.insecure}
     transport = Transport(Trust(insecure), patience)
     try:
-        registry = _Registry(name, _base_url(name, transport), transport, limits)
+        base, is_likely = _base_url(name, transport)
+        registry = _Registry(name, base, transport, limits)
+        registry.is_likely = is_likely
         if name != asked:
             registry.place = f"{name}, "
         return registry, registry.entry_point()
@@ -92,22 +98,25 @@ def _connect(
         raise
 
 
-def _base_url(name: ImageName, transport: Transport) -> str:
-    """`https://HOST`, or plain http where that is acceptable and the registry speaks it.
+def _base_url(name: ImageName, transport: Transport) -> tuple[str, bool]:
+    """`https://HOST`, or plain http where that is acceptable and the registry speaks it; and whether nothing speaks
+    against its being a registry.
 
     Nothing secret is in the request that finds out. Plain comes first: a server that expects TLS refuses it at once,
     while one that expects a line of text may wait for the end of a TLS handshake for long.
     """
     secure, plain = f"https://{name.api_host}", f"http://{name.api_host}"
     if not transport.trust.may_be_plain(origin_of(secure)):
-        return secure
+        return secure, True
     try:
         with transport.get(f"{plain}/v2/", {}, transport.effort()) as answer:
-            return plain if answer.status != _TLS_EXPECTED and not answer.redirected else secure
+            if answer.status == _TLS_EXPECTED or answer.redirected:
+                return secure, True
+            return plain, answer.status in _OF_A_REGISTRY
     except BusyError:
-        return plain
+        return plain, True
     except UnreachableError:
-        return secure
+        return secure, True
 
 
 class _Registry:
@@ -119,6 +128,8 @@ class _Registry:
     def __init__(self, name: ImageName, base: str, transport: Transport, limits: Limits) -> None:
         self.where = str(name)
         self.place = ""
+        self.is_likely = True
+        """Whether nothing speaks against its being a registry."""
         self.digest = ""
         """Of what the name stands for, once that was read."""
         self._name = name
@@ -158,7 +169,7 @@ class _Registry:
         def ask(effort: Effort) -> tuple[bytes, str, str | None]:
             with self._get(f"manifests/{version}", {"Accept": _ACCEPT}, effort) as answer:
                 if answer.status == 404:
-                    raise NotFoundError("the registry has no such image", where=self.where)
+                    raise NotFoundError(_ABSENT if self.is_likely else _NO_REGISTRY, where=self.where)
                 if answer.status != 200:
                     raise ImageError(f"the registry answered {answer.status}", where=self.where)
                 data = answer.read(self._limits.document + 1)

@@ -104,6 +104,13 @@ def test_an_image_that_is_not_there(registry: FaultyRegistry) -> None:
     assert str(error) == f"{registry.url}/shop:1: the registry has no such image"
 
 
+def test_a_server_that_is_no_registry(registry: FaultyRegistry) -> None:
+    registry.faults["/v2/"] = [answer(404)]
+    error = refused(registry)
+    assert isinstance(error, NotFoundError)
+    assert str(error) == f"{registry.url}/shop:1: there is no such image, and what answers seems to be no registry"
+
+
 class TestAuthentication:
     def test_basic(self, registry: FaultyRegistry, log_in: LogIn) -> None:
         registry.add_image(STEPS)
