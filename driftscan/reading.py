@@ -29,12 +29,19 @@ def _read(path: str) -> bytes:
         with Path(path).open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise LockError("there is no such file", where=path, hint=_alike(path)) from error
+        raise LockError("there is no such file", where=_shown(path), hint=_alike(path)) from error
     except IsADirectoryError as error:
         raise LockError("it is a folder, not a lock", where=path, hint=_held(path)) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise LockError(f"it cannot be read: {reason}", where=path) from error
+        raise LockError(f"it cannot be read: {reason}", where=_shown(path)) from error
+
+
+def _shown(path: str) -> str:
+    """What is no file may have been meant for an image, and have credentials in its name."""
+    from driftscan.image.references import masked
+
+    return masked(path)
 
 
 def _project(folder: Path) -> Path:

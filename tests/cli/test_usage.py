@@ -63,6 +63,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "compare requirement.txt shop:1.4",
             "requirement.txt: there is no such file\nhint: did you mean requirements.txt?",
         ),
+        ("check docker:bob:s3cr3t@host.example/shop", "docker:***@host.example/shop: there is no such file"),
         ("compare folder shop:1.4", "folder: it is a folder, not a lock\nhint: it holds uv.lock"),
         (
             "compare --extra docs requirements.txt shop:1.4",
