@@ -38,7 +38,7 @@ def _problems(kind: FileProblemKind) -> Check:
         owners = {each.path: each for each in environment.distributions}
         groups: dict[_Group, list[str]] = {}
         for problem in environment.problems:
-            if problem.kind is kind:
+            if problem.kind is kind and not _is_record(problem, owners.get(problem.distribution or "")):
                 inert = _is_inert(problem, owners.get(problem.distribution or ""))
                 group = _Group(problem.distribution, problem.layer, inert)
                 groups.setdefault(group, []).append(problem.path)
@@ -46,6 +46,11 @@ def _problems(kind: FileProblemKind) -> Check:
             yield _draft(kind, group, owners.get(group.owner or ""), paths)
 
     return check
+
+
+def _is_record(problem: FileProblem, owner: Distribution | None) -> bool:
+    """Whether a RECORD is gone, without which nothing can be said of the other files: IN405."""
+    return owner is not None and not owner.has_record and problem.path == f"{owner.path}/RECORD"
 
 
 def _is_inert(problem: FileProblem, owner: Distribution | None) -> bool:
@@ -106,15 +111,20 @@ def _stranded(comparison: Comparison) -> Iterator[Draft]:
 
 
 def _no_record(comparison: Comparison) -> Iterator[Draft]:
+    """Where a later layer took the RECORD away, that layer is named, else the one that brought the distribution."""
+    problems = comparison.environment.problems if comparison.environment is not None else ()
+    removed = {each.path: each.layer for each in problems if each.kind is FileProblemKind.MISSING}
     for row in comparison.rows:
         for found in row.installed:
             if not found.has_record and not is_foreign(found) and found.form is not DistributionForm.LISTED:
+                layer = removed.get(f"{found.path}/RECORD")
                 yield Draft(
                     message=f"{found.name} {found.version} has no RECORD, so its files cannot be verified",
                     package=found.name,
                     installed=(found.version,),
                     path=found.path,
-                    layer=found.layer,
+                    layer=layer or found.layer,
+                    hint="take out the step that removes it, or install again" if layer is not None else None,
                 )
 
 

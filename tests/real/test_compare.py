@@ -168,8 +168,8 @@ def test_each_drift_is_found_and_its_layer_named(
     tag = docker.build(f"FROM {by_pip}\n{instruction}\n")
     (finding,) = serious(compared(docker, tag, project / "uv.lock", request=WITHOUT_DEV))
     assert (finding.rule, finding.package) == expected
-    # What is gone as a whole has no layer, and a distribution is named with the layer that brought it.
-    if finding.rule not in ("DR201", "IN405"):
+    # What is gone as a whole has no layer.
+    if finding.rule != "DR201":
         assert finding.layer is not None
         assert finding.layer.created_by == instruction
 

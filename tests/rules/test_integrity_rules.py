@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from driftscan.finding import Severity
@@ -22,6 +24,17 @@ def problem(kind: FileProblemKind, name: str, *, owned: bool = True, layer: Laye
 @pytest.mark.parametrize("rule", RULE_OF.values())
 def test_files_as_recorded(rule: str) -> None:
     assert findings(rule, compared(lock(locked("shop")), environment(SHOP))) == []
+
+
+def test_the_layer_that_took_the_record_away_is_named_and_nothing_else() -> None:
+    bare = installed("shop", has_record=False)
+    gone = replace(problem(MISSING, "a.py"), path=f"{bare.path}/RECORD", distribution=bare.path)
+    place = environment(bare, problems=(gone,))
+    comparison = compared(lock(locked("shop")), place)
+    (finding,) = findings("IN405", comparison)
+    assert finding.layer == gone.layer != bare.layer
+    assert finding.hint == "take out the step that removes it, or install again"
+    assert findings("IN402", comparison) == []
 
 
 @pytest.mark.parametrize(
