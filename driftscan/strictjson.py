@@ -21,25 +21,29 @@ class JsonError(ValueError):
         self.key = key
 
 
+def unique(items: list[tuple[str, object]]) -> dict[str, object]:
+    """An object; JsonError where a key comes twice."""
+    found: dict[str, object] = {}
+    for key, value in items:
+        if key in found:
+            raise JsonError("has a key twice", key=key)
+        found[key] = value
+    return found
+
+
+def no_constant(name: str) -> object:
+    """JsonError: NaN and infinities are no JSON, though Python reads them."""
+    raise JsonError(f"holds {name}, which is not JSON")
+
+
 def load(text: str) -> object:
     """The value that `text` holds; JsonError for equal keys in one object, for NaN and infinities, and for no JSON.
 
     The reader recurses for each level of nesting: check `depth` before.
     """
 
-    def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
-        found: dict[str, object] = {}
-        for key, value in items:
-            if key in found:
-                raise JsonError("has a key twice", key=key)
-            found[key] = value
-        return found
-
-    def constant(name: str) -> object:
-        raise JsonError(f"holds {name}, which is not JSON")
-
     try:
-        value: object = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+        value: object = json.loads(text, object_pairs_hook=unique, parse_constant=no_constant)
     except JsonError:
         raise
     except json.JSONDecodeError as error:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from driftscan.errors import ImageError
 from driftscan.image.limits import Limits
+from driftscan.strictjson import no_constant, unique
 
 _KEYS = frozenset(
     (
@@ -72,7 +73,7 @@ class _Reader:
         self.data = data
         self.position = 0
         self._limits = limits
-        self._decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
+        self._decoder = json.JSONDecoder(object_pairs_hook=unique, parse_constant=no_constant)
 
     def members(self) -> Iterator[str]:
         """The keys of an object, whose values are to be taken in between."""
@@ -145,14 +146,3 @@ class _Reader:
 
     def _skip_space(self) -> None:
         self.position = _SPACE.match(self.data, self.position).end()  # type: ignore[union-attr]  # it always matches
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key twice")
-    return found
-
-
-def _constant(name: str) -> object:
-    raise ValueError(name)
