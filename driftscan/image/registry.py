@@ -15,7 +15,7 @@ from driftscan.image.addresses import origin_of
 from driftscan.image.content import Origin, open_stored
 from driftscan.image.credentials import find_credentials
 from driftscan.image.decompress import Stream
-from driftscan.image.download import Download, Part
+from driftscan.image.download import Download, Get, Part
 from driftscan.image.limits import Limits
 from driftscan.image.manifest import INDEX_TYPES, MANIFEST_TYPES, Descriptor, Manifest, check_digest, read_manifest
 from driftscan.image.patience import BusyError, Effort, Patience
@@ -179,25 +179,21 @@ class _Registry:
         self._limits.check("document", len(data), "the manifest", self.where)
         return data, served_as.partition(";")[0].strip().lower(), promised
 
-    @contextmanager
-    def open(self, descriptor: Descriptor) -> Iterator[Stream]:
+    def open(self, descriptor: Descriptor) -> AbstractContextManager[Stream]:
         """A blob. Foreign layers are asked for here only; the URLs that they name are not followed."""
-        path = f"blobs/{check_digest(descriptor.digest, 'the blob')}"
-        effort = self._transport.effort()
-        where = f"{self.place}blob {descriptor.digest}"
-        with Download(lambda headers, cost: self._get(path, headers, cost), descriptor, effort, where) as stream:
-            yield stream
+        get, effort, where = self._blob(descriptor)
+        return Download(get, descriptor, effort, where)
 
     def parts(self, descriptor: Descriptor) -> OpenPart:
         """What opens parts of a blob, all of which together are one piece of work."""
+        get, effort, where = self._blob(descriptor)
+        return lambda start, end: Part(get, descriptor, effort, where, start, end)
+
+    def _blob(self, descriptor: Descriptor) -> tuple[Get, Effort, str]:
+        """How a blob is asked for, and its name in errors."""
         path = f"blobs/{check_digest(descriptor.digest, 'the blob')}"
-        effort = self._transport.effort()
         where = f"{self.place}blob {descriptor.digest}"
-
-        def opened(start: int, end: int) -> AbstractContextManager[Stream]:
-            return Part(lambda headers, cost: self._get(path, headers, cost), descriptor, effort, where, start, end)
-
-        return opened
+        return lambda headers, cost: self._get(path, headers, cost), self._transport.effort(), where
 
     @contextmanager
     def _get(self, path: str, headers: dict[str, str], effort: Effort) -> Iterator[Answer]:
