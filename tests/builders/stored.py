@@ -14,6 +14,7 @@ from typing import Any
 
 from driftscan.image.docker_storage import chain_ids
 from tests.builders.archives import Step, image_config, layer_tar
+from tests.builders.images import write_files
 
 CACHE_ID = "cache{}"
 
@@ -24,11 +25,11 @@ def docker_store(root: Path, steps: Sequence[Step], **config: Any) -> dict[str, 
     document = image_config(steps, layers, config)
     data = json.dumps(document).encode()
     identity = hashlib.sha256(data).hexdigest()
-    _write(root / "image/overlay2/imagedb/content/sha256" / identity, data)
+    write_files(root / "image/overlay2/imagedb/content/sha256", {identity: data})
     diff_ids = document["rootfs"]["diff_ids"]
     for position, (chain_id, layer) in enumerate(zip(chain_ids(diff_ids), layers, strict=True)):
         folder = root / "image/overlay2/layerdb" / chain_id.replace(":", "/")
-        _write(folder / "cache-id", CACHE_ID.format(position).encode())
+        write_files(folder, {"cache-id": CACHE_ID.format(position).encode()})
         store_layer(layer, root / "overlay2" / CACHE_ID.format(position) / "diff", folder / "tar-split.json.gz")
     top = root / "overlay2" / CACHE_ID.format(len(layers) - 1) / "diff"
     return {
@@ -44,9 +45,9 @@ def docker_store(root: Path, steps: Sequence[Step], **config: Any) -> dict[str, 
 def store_layer(layer: bytes, folder: Path, split: Path) -> None:
     """Take a tar apart: its files into `folder`, all else into `split`."""
     folder.mkdir(parents=True)
-    for name, body in _files(layer):
-        _write(folder / name, body)
-    _write(split, gzip.compress(b"".join(json.dumps(line).encode() + b"\n" for line in split_lines(layer))))
+    write_files(folder, dict(_files(layer)))
+    lines = b"".join(json.dumps(line).encode() + b"\n" for line in split_lines(layer))
+    write_files(split.parent, {split.name: gzip.compress(lines)})
 
 
 def split_lines(layer: bytes) -> Iterator[dict[str, Any]]:
@@ -65,8 +66,3 @@ def _files(layer: bytes) -> Iterator[tuple[str, bytes]]:
         for member in archive:
             if member.isreg() and (body := archive.extractfile(member)) is not None:
                 yield member.name, body.read()
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
