@@ -295,9 +295,8 @@ def _requirements_unchecked(environment: Environment) -> Iterator[Unchecked]:
 def _files_unchecked(environment: Environment) -> Iterator[Unchecked]:
     """What a Python installer put there without a list of it."""
     for distribution in environment.distributions:
-        is_answered_for = distribution.owner is not None or distribution.conda_name is not None
         has_files = distribution.form in (DistributionForm.DIST_INFO, DistributionForm.EGG_INFO)
-        if has_files and not distribution.has_record and not is_answered_for:
+        if has_files and not distribution.has_record and not distribution.is_foreign:
             yield Unchecked(
                 f"the files of {distribution.name} {distribution.version}",
                 "no RECORD lists them; install it again, as a wheel",

@@ -19,6 +19,10 @@ class DriftscanError(Exception):
     def __str__(self) -> str:
         return f"{self.where}: {self.message}" if self.where else self.message
 
+    def place_in(self, whole: str) -> None:
+        """Say that its place is in `whole`."""
+        self.where = f"{whole}, {self.where}" if self.where else whole
+
 
 class UsageError(DriftscanError):
     """The command line or the configuration asks for something that makes no sense."""

@@ -18,10 +18,10 @@ from driftscan.errors import PackageIndexError, UsageError
 from driftscan.index.transport import CONNECTIONS
 from driftscan.index.wheelcache import WheelCache
 from driftscan.index.wheels import fetched_files, listed_files, opened_files
+from driftscan.listing import listed
 from driftscan.model.lock import Artifact, Hash, Unchecked
 from driftscan.model.proof import Grade, Proof, WheelFiles
 from driftscan.proving import Question, distance, judged, questions, strong, touched_paths
-from driftscan.rules.rule import listed
 from driftscan.store import default_folder
 
 if TYPE_CHECKING:

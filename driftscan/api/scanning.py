@@ -100,10 +100,8 @@ def _named(reference: str) -> Iterator[None]:
     try:
         yield
     except ImageError as error:
-        if error.where is None:
-            error.where = reference
-        elif error.where.startswith(("https://", "http://")):
-            error.where = f"{reference}, {error.where}"
+        if error.where is None or error.where.startswith(("https://", "http://")):
+            error.place_in(reference)
         raise
     except OSError as error:
         raise ImageError(f"it cannot be read: {error.strerror or error}", where=reference) from error

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from driftscan.errors import ImageError, NotFoundError
 from driftscan.image import provenance
-from driftscan.image.decompress import Stream
+from driftscan.image.decompress import Stream, read_up_to
 from driftscan.image.limits import Limits
 from driftscan.image.manifest import (
     Descriptor,
@@ -65,7 +65,7 @@ def open_stored(
     raw = read_blob(store, manifest.config, "the image configuration", origin.where, limits)
     config = read_config(raw, limits)
     check_platform(config, platform, origin.where)
-    check_layers(config, len(manifest.layers), origin.where)
+    check_layers(len(manifest.layers), len(config.diff_ids), origin.where)
 
     def blob(layer: Descriptor) -> LayerBlob:
         return LayerBlob(
@@ -134,17 +134,12 @@ def _one_platform(
 def read_blob(store: BlobStore, descriptor: Descriptor, what: str, where: str, limits: Limits) -> bytes:
     """A small blob, whole and verified."""
     limits.check("document", descriptor.size, what, where)
-    parts = []
-    left = descriptor.size + 1
     try:
         with store.open(descriptor) as stream:
-            while left > 0 and (part := stream.read(left)):
-                parts.append(part)
-                left -= len(part)
+            data = read_up_to(stream, descriptor.size + 1)
     except ImageError as error:
-        error.where = f"{where}, {error.where}" if error.where else where
+        error.place_in(where)
         raise
-    data = b"".join(parts)
     verify(data, descriptor, what, where)
     return data
 

@@ -267,7 +267,7 @@ def naming(client: Client, reference: str) -> Iterator[None]:
         yield
     except UnreachableError as error:
         if error.where == client.where:
-            error.where = f"{client.engine.scheme}:{reference}, {client.where}"
+            error.place_in(f"{client.engine.scheme}:{reference}")
         raise
 
 

@@ -88,6 +88,15 @@ class Stream(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+def read_up_to(stream: Stream, size: int) -> bytes:
+    """`size` bytes of a stream that may give them in parts, or fewer at its end."""
+    parts = []
+    while size > 0 and (part := stream.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
 class HashSink(Protocol):
     """Takes the bytes of a blob as they come in."""
 

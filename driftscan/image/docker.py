@@ -43,7 +43,7 @@ from driftscan.image.paths import home
 from driftscan.image.references import parse_image_name
 from driftscan.image.source import Image, RandomAccess
 from driftscan.image.strictjson import JsonObject, load_object, member, objects, text, texts
-from driftscan.model.image import ImageConfig, UsedImage
+from driftscan.model.image import ImageConfig, UsedImage, platform_name
 
 _ENGINE = Engine("the Docker daemon", "docker", "`systemctl start docker`", "docker pull")
 _DEFAULT = "unix:///var/run/docker.sock"
@@ -163,8 +163,7 @@ def _one_platform(client: Client, found: JsonObject, path: str, wanted: str | No
 
 
 def _platform(found: JsonObject) -> str:
-    parts = (text(found, key, _ANSWER, "") for key in ("Os", "Architecture", "Variant"))
-    return "/".join(part for part in parts if part)
+    return platform_name(*(text(found, key, _ANSWER, "") for key in ("Os", "Architecture", "Variant")))
 
 
 def _query(platform: str) -> str:

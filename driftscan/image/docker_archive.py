@@ -17,7 +17,7 @@ from driftscan.errors import DriftscanError, ImageError, NotFoundError
 from driftscan.image.archive import index_members, open_member, read_member
 from driftscan.image.buffer import Buffer, Pieces
 from driftscan.image.content import Origin
-from driftscan.image.decompress import CHUNK, Stream, chunks, is_compressed
+from driftscan.image.decompress import CHUNK, Stream, inflated, is_compressed
 from driftscan.image.limits import Limits
 from driftscan.image.manifest import check_layers, check_platform, matches_platform, read_config
 from driftscan.image.oci_layout import INDEX, open_members
@@ -48,14 +48,14 @@ def open_archive(rest: str, platform: str | None, limits: Limits) -> Image:
         raise NotFoundError("there is no manifest.json, so this is no archive of `docker save`", where=str(file))
     entry = select_image(manifest, name, str(file), limits)
     config, digest = _config(archive, text(entry, "Config", MANIFEST), str(file), limits)
-    indexed = partial(_indexed, archive, entry, rest) if isinstance(archive, _Plain) and archive.has_index else None
+    indexed = partial(archive.indexed, entry, rest) if isinstance(archive, _Plain) and archive.has_index else None
     if indexed is not None and platform is not None and not matches_platform(config.platform, platform):
         # manifest.json is for one platform, of all that were saved.
         return indexed(platform)
     check_platform(config, platform, str(file))
     layers = texts(entry, "Layers", MANIFEST)
     access = archive.access(layers)
-    check_layers(config, len(layers), str(file))
+    check_layers(len(layers), len(config.diff_ids), str(file))
     return Image(
         reference=rest,
         source="docker-archive",
@@ -65,14 +65,6 @@ def open_archive(rest: str, platform: str | None, limits: Limits) -> Image:
         platform=config.platform or None,
         used=partial(_used, indexed, config.platform, digest) if indexed is not None else tuple,
     )
-
-
-def _indexed(archive: _Plain, entry: JsonObject, rest: str, platform: str) -> Image:
-    """The image of an entry of manifest.json for another platform, in the OCI layout that is in the same archive."""
-    tag = next(iter(texts(entry, "RepoTags", MANIFEST)), None)
-    name = str(parse_image_name(tag)) if tag is not None else None
-    origin = Origin(rest, "docker-archive", str(archive.file))
-    return open_members(archive.file, archive.members, name, platform, origin, archive.limits)
 
 
 def _used(indexed: Callable[[str], Image], platform: str, digest: str) -> tuple[UsedImage, ...]:
@@ -111,27 +103,34 @@ class _Plain:
     """An archive whose members can be read one by one."""
 
     def __init__(self, file: Path, limits: Limits) -> None:
-        self.file = file
-        self.limits = limits
-        self.members = index_members(file, limits)
+        self._file = file
+        self._limits = limits
+        self._members = index_members(file, limits)
 
     @property
     def has_index(self) -> bool:
         """Whether it is an OCI layout as well."""
-        return INDEX in self.members
+        return INDEX in self._members
+
+    def indexed(self, entry: JsonObject, rest: str, platform: str) -> Image:
+        """The image of an entry of manifest.json for a platform that may be another, in that layout."""
+        tag = next(iter(texts(entry, "RepoTags", MANIFEST)), None)
+        name = str(parse_image_name(tag)) if tag is not None else None
+        origin = Origin(rest, "docker-archive", str(self._file))
+        return open_members(self._file, self._members, name, platform, origin, self._limits)
 
     def document(self, name: str) -> bytes | None:
-        member = self.members.get(name)
-        return None if member is None else read_member(self.file, member, self.limits, name)
+        member = self._members.get(name)
+        return None if member is None else read_member(self._file, member, self._limits, name)
 
     def access(self, layers: tuple[str, ...]) -> Access:
         return RandomAccess(blobs=tuple(self._blob(name) for name in layers))
 
     def _blob(self, name: str) -> LayerBlob:
-        member = self.members.get(_inside(name, str(self.file)))
+        member = self._members.get(_inside(name, str(self._file)))
         if member is None:
-            raise _missing(name, str(self.file))
-        return LayerBlob(open=partial(open_member, self.file, member), digest=_promised_digest(name), size=member.size)
+            raise _missing(name, str(self._file))
+        return LayerBlob(open=partial(open_member, self._file, member), digest=_promised_digest(name), size=member.size)
 
 
 class _Compressed:
@@ -155,7 +154,7 @@ class _Compressed:
     def _stream(self) -> Iterator[Stream]:
         with opening(self._file) as file:
             try:
-                yield Pieces(chunks(file, hashlib.sha256(), self._limits))
+                yield Pieces(inflated(file, self._limits))
             except DriftscanError as error:
                 error.where = error.where or str(self._file)
                 raise

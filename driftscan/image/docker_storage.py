@@ -16,7 +16,7 @@ from driftscan.image.limits import Limits
 from driftscan.image.paths import opening_stored
 from driftscan.image.source import RandomAccess
 from driftscan.image.strictjson import JsonObject
-from driftscan.image.tarsplit import StoredFiles, stored_blobs
+from driftscan.image.tarsplit import StoredFiles, driver_data, stored_blobs
 
 _TOP = re.compile(r"(/.+)/overlay2/[0-9a-z]+/diff")
 _CACHE_ID = re.compile(r"[0-9a-z]{1,128}", re.ASCII)
@@ -28,9 +28,7 @@ def storage_root(inspected: JsonObject) -> Path | None:
 
     Whether that is on this machine, and may be read, is another question.
     """
-    driver = inspected.get("GraphDriver")
-    data = driver.get("Data") if isinstance(driver, dict) else None
-    top = data.get("UpperDir") if isinstance(data, dict) else None
+    top = driver_data(inspected).get("UpperDir")
     found = _TOP.fullmatch(top) if isinstance(top, str) else None
     return Path(found[1]) if found else None
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from driftscan.errors import ImageError, NotFoundError
 from driftscan.image.limits import Limits
 from driftscan.image.strictjson import JsonObject, load_object, member, objects, text, texts
-from driftscan.model.image import HistoryEntry, ImageConfig
+from driftscan.model.image import HistoryEntry, ImageConfig, platform_name
 
 DIGEST = re.compile(r"[a-z0-9]+:[0-9a-f]+")
 _DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
@@ -90,12 +90,11 @@ def read_descriptor(item: JsonObject, what: str) -> Descriptor:
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise ImageError(f"{what} has no valid size")
     described = member(item, "platform", what)
-    parts = (text(described, key, what, "") for key in ("os", "architecture", "variant"))
     return Descriptor(
         digest=check_digest(text(item, "digest", what), what),
         size=size,
         media_type=text(item, "mediaType", what, ""),
-        platform="/".join(part for part in parts if part),
+        platform=platform_name(*(text(described, key, what, "") for key in ("os", "architecture", "variant"))),
         annotations=member(item, "annotations", what),
     )
 
@@ -136,13 +135,12 @@ def check_platform(config: ImageConfig, wanted: str | None, where: str) -> None:
         raise NotFoundError(f"the image is for {config.platform}, not for {wanted}", where=where)
 
 
-def check_layers(config: ImageConfig, listed: int, where: str) -> None:
-    """Raise ImageError where a manifest lists another number of layers than the configuration has; of layers that are
-    known from other images nobody would notice.
+def check_layers(listed: int, promised: int, where: str) -> None:
+    """Raise ImageError where a manifest lists another number of layers than the configuration promises; of layers that
+    are known from other images nobody would notice.
     """
-    if listed != len(config.diff_ids):
-        message = f"the manifest lists {listed} layers, the configuration {len(config.diff_ids)}"
-        raise ImageError(message, where=where)
+    if listed != promised:
+        raise ImageError(f"the manifest lists {listed} layers, the configuration {promised}", where=where)
 
 
 def read_config(data: bytes, limits: Limits) -> ImageConfig:

@@ -11,7 +11,7 @@ from pathlib import Path
 from driftscan.image.limits import Limits
 from driftscan.image.source import RandomAccess
 from driftscan.image.strictjson import JsonObject
-from driftscan.image.tarsplit import StoredFiles, stored_blobs
+from driftscan.image.tarsplit import StoredFiles, driver_data, stored_blobs
 
 _LAYER = re.compile(r"(/.+)/overlay/([0-9a-f]{64})/diff", re.ASCII)
 
@@ -20,10 +20,7 @@ def stored_layers(inspected: JsonObject, count: int, limits: Limits) -> RandomAc
     """The `count` layers of an image, found by the folders that Podman names for them, the last one first; None where
     it has another driver, or does not know how their archives were made.
     """
-    driver = inspected.get("GraphDriver")
-    data = driver.get("Data") if isinstance(driver, dict) else None
-    if not isinstance(data, dict):
-        return None
+    data = driver_data(inspected)
     folders = [folder for key in ("UpperDir", "LowerDir") for folder in str(data.get(key, "")).split(":") if folder]
     found = [_LAYER.fullmatch(folder) for folder in reversed(folders)]
     return stored_blobs([_files(each) for each in found], limits) if len(found) == count else None

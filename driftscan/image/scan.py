@@ -17,6 +17,7 @@ from driftscan.image.layer import read_layer
 from driftscan.image.layercache import LayerCache
 from driftscan.image.lazylayer import read_layer_lazily
 from driftscan.image.limits import Limits
+from driftscan.image.manifest import check_layers
 from driftscan.image.pipeline import Digest, Room, ahead
 from driftscan.image.source import (
     Image,
@@ -172,10 +173,7 @@ def _scan_blobs(
 ) -> dict[int, LayerIndex]:
     """The layers that are not known, by position."""
     meter, blobs = reading.meter, access.blobs
-    if len(blobs) != len(diff_ids):
-        raise ImageError(
-            f"the manifest lists {len(blobs)} layers, the configuration {len(diff_ids)}", where=meter.reference
-        )
+    check_layers(len(blobs), len(diff_ids), meter.reference)
 
     def read(position: int) -> LayerIndex:
         blob = blobs[position]
@@ -220,7 +218,7 @@ def _read_lazily(blob: LayerBlob, reading: _Reading, where: str) -> LayerIndex |
         return None
     except DriftscanError as error:
         if error.where != meter.reference:
-            error.where = f"{where}, {error.where}" if error.where else where
+            error.place_in(where)
         if not isinstance(error, UnreachableError):
             error.hint = error.hint or "without --lazy the layer is read whole"
         raise
@@ -264,7 +262,7 @@ def _read(stream: Stream, digest: str | None, size: int | None, reading: _Readin
                 index = read_layer(pieces, reading.wants, meter.limits)
         except DriftscanError as error:
             if error.where != meter.reference:
-                error.where = f"{where}, {error.where}" if error.where else where
+                error.place_in(where)
             raise
         layer = _Layer(plain.value(), index, inflated.size)
     # What is not compressed is the blob itself.

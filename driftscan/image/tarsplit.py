@@ -19,10 +19,11 @@ from typing import Any, NamedTuple, Self, TypeAlias
 
 from driftscan.errors import ImageError
 from driftscan.image.buffer import Pieces
-from driftscan.image.decompress import CHUNK, Stream, chunks
+from driftscan.image.decompress import CHUNK, Stream, inflated
 from driftscan.image.limits import Limits
 from driftscan.image.paths import opening_stored
 from driftscan.image.source import LayerBlob, RandomAccess, TrappedError
+from driftscan.image.strictjson import JsonObject
 
 _FILE, _SEGMENT = 1, 2
 _JOINED = CHUNK // 2
@@ -41,6 +42,13 @@ class StoredFiles(NamedTuple):
 
     folder: Path
     split: Path
+
+
+def driver_data(inspected: JsonObject) -> JsonObject:
+    """What an engine says of an image's layers in its storage; empty where its driver says nothing."""
+    driver = inspected.get("GraphDriver")
+    data = driver.get("Data") if isinstance(driver, dict) else None
+    return data if isinstance(data, dict) else {}
 
 
 def stored_blobs(layers: Sequence[StoredFiles | None], limits: Limits) -> RandomAccess | None:
@@ -85,7 +93,7 @@ def _name(item: _Item) -> str:
 def _items(split: Stream, limits: Limits) -> Iterator[_Item]:
     """All lines, many at a time: line breaks stand nowhere else in JSON than between values."""
     rest = b""
-    for piece in chunks(split, _Unseen(), limits):
+    for piece in inflated(split, limits):
         lines, _, rest = (rest + piece).rpartition(b"\n")
         if len(rest) > _LINE:
             raise ValueError("a line without end")
@@ -93,13 +101,6 @@ def _items(split: Stream, limits: Limits) -> Iterator[_Item]:
             yield from json.loads(b"[%b]" % lines.replace(b"\n", b","))
     if rest:
         yield json.loads(rest)
-
-
-class _Unseen:
-    """Nobody promised a digest of what tar-split wrote."""
-
-    def update(self, data: bytes, /) -> None:
-        """Pass over it."""
 
 
 def _joined(parts: Iterator[bytes]) -> Iterator[bytes]:

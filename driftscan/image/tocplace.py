@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from driftscan.errors import ImageError
 from driftscan.image.buffer import Buffer
-from driftscan.image.decompress import Stream, inflated
+from driftscan.image.decompress import inflated, read_up_to
 from driftscan.image.limits import Limits
 from driftscan.image.source import Parts
 from driftscan.image.tarheader import Headers
@@ -85,7 +85,7 @@ def _chunked(parts: Parts, place: _Place, limits: Limits, hold: Callable[[int], 
     limits.check("toc", max(packed, size), "the table of contents")
     hold(size)
     with parts.open(start, start + packed) as stream:
-        data = _whole(stream, packed)
+        data = read_up_to(stream, packed)
     _verify(data, place.digest)
     table = bytearray()
     for piece in inflated(BytesIO(data), limits):
@@ -103,7 +103,7 @@ def _stargz(parts: Parts, place: _Place, limits: Limits, hold: Callable[[int], N
     if end <= 0:
         return None
     with parts.open(end, parts.size) as stream:
-        match = _FOOTER.fullmatch(_whole(stream, _FOOTER_SIZE))
+        match = _FOOTER.fullmatch(read_up_to(stream, _FOOTER_SIZE))
     start = int(match[1], 16) if match else end
     if start >= end:
         return None
@@ -118,14 +118,6 @@ def _stargz(parts: Parts, place: _Place, limits: Limits, hold: Callable[[int], N
         data = buffer.take(header.size)
     _verify(data, place.digest)
     return Table(place.kind, data, start)
-
-
-def _whole(stream: Stream, size: int) -> bytes:
-    parts = []
-    while size > 0 and (part := stream.read(size)):
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
 
 
 def _verify(data: bytes, promised: str) -> None:

@@ -11,14 +11,13 @@ from driftscan.inventory.distributions import Context, Found, Site
 from driftscan.inventory.paths import child, parent, shown
 from driftscan.inventory.paths import name as basename
 from driftscan.inventory.record import Row
+from driftscan.listing import listed
 from driftscan.model.image import ElfFacts, EntryKind
 from driftscan.model.inventory import DistributionForm, FileProblem, FileProblemKind, Native
 from driftscan.model.lock import Unchecked
 from driftscan.rootfs import Node
 
 _IMPORTABLE = (".py", ".so")
-_NAMED = 3
-"""Paths that a text names."""
 _TOOLING = frozenset({"_virtualenv.py", "_virtualenv.pth", "distutils-precedence.pth", "easy-install.pth"})
 """Written by virtualenv, uv and setuptools beside what their RECORD files list."""
 
@@ -76,7 +75,7 @@ class Checker:
             elif not self._matches(row, node):
                 verdict.problems.append(self._modified(found, row, node))
         if unhashed:
-            why = f"{len(unhashed)} of its files could not be compared with its RECORD: {_some(unhashed)}"
+            why = f"{len(unhashed)} of its files could not be compared with its RECORD: {listed(unhashed)}"
             verdict.unchecked.append(Unchecked(found.distribution.path, why))
         self._record(found, verdict)
 
@@ -226,11 +225,6 @@ class Checker:
     def _has_code(self, path: str) -> bool:
         lines = (self.context.rootfs.read(path) or b"").decode("utf-8", "replace").splitlines()
         return any(line.startswith(("import ", "import\t")) for line in lines)
-
-
-def _some(paths: Sequence[str]) -> str:
-    rest = len(paths) - _NAMED
-    return ", ".join(paths[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _lists_nothing(found: Found) -> bool:

@@ -179,6 +179,11 @@ class HistoryEntry(NamedTuple):
     comment: str = ""
 
 
+def platform_name(os: str, architecture: str, variant: str) -> str:
+    """`os/architecture[/variant]`, of what is known of it."""
+    return "/".join(part for part in (os, architecture, variant) if part)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageConfig:
     """The part of an OCI image configuration that driftscan reads (OCI image-spec, config.md)."""
@@ -198,4 +203,4 @@ class ImageConfig:
     @property
     def platform(self) -> str:
         """`os/architecture[/variant]`."""
-        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
+        return platform_name(self.os, self.architecture, self.variant)

@@ -133,6 +133,11 @@ class Distribution:
     """Name of the conda package that installed it, where one did."""
     layer: LayerId | None = None
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether somebody else than a Python installer answers for its files: the operating system, or conda."""
+        return self.owner is not None or self.conda_name is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondaPackage:

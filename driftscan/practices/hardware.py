@@ -10,12 +10,12 @@ from packaging.version import InvalidVersion, Version
 from driftscan.compare import Comparison
 from driftscan.dockerfile.model import Dockerfile, Stage
 from driftscan.finding import Location, Outcome, Severity
+from driftscan.listing import listed
 from driftscan.model.inventory import CudaBuild, Environment, Inventory
 from driftscan.practices import scope
 from driftscan.practices.base import is_pinned
 from driftscan.practices.installs import installs
 from driftscan.practices.statements import Grade, Statement, failed, passed, unknown
-from driftscan.practices.words import some
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _ALSO_THREADS = ("NUMEXPR_NUM_THREADS", "NUMEXPR_MAX_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -115,7 +115,7 @@ def _no_numerical(comparison: Comparison) -> Statement:
     return unknown(
         "HW601",
         Grade.DOCKERFILE,
-        f"whether {some(list(dict.fromkeys(unread)))} brings numerical libraries",
+        f"whether {listed(list(dict.fromkeys(unread)))} brings numerical libraries",
         "it was not found in the build context; name its folder with --context, or give the image",
     )
 
@@ -133,7 +133,7 @@ def _named(comparison: Comparison) -> Iterator[str]:
 
 
 def _no_threads(present: list[str]) -> str:
-    return f"nothing sets the number of threads of {some(present)}: the host's processors do, and sums depend on it"
+    return f"nothing sets the number of threads of {listed(present)}: the host's processors do, and sums depend on it"
 
 
 def _threads_hint() -> str:
@@ -200,7 +200,7 @@ def _compiled(environment: Environment) -> dict[str, str]:
 
 def _match(builds: tuple[CudaBuild, ...], compiled: dict[str, str], there: str | None) -> Iterator[Statement]:
     if there is None:
-        names = some(
+        names = listed(
             [
                 f"{each.distribution} for CUDA {each.cuda}"
                 for each in builds

@@ -10,11 +10,11 @@ from driftscan.compare import Comparison
 from driftscan.dockerfile.build import LockFacts, OtherLock
 from driftscan.dockerfile.shell import SimpleCommand, unwrapped
 from driftscan.finding import Outcome
+from driftscan.listing import listed
 from driftscan.practices import scope
 from driftscan.practices.actions import Action, places
 from driftscan.practices.installs import Install, Source, installs, is_installer
 from driftscan.practices.statements import Grade, Statement, passed, unknown
-from driftscan.practices.words import some
 
 MANAGED = frozenset({"uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pixi.lock"})
 """Locks whose tools check the hashes in them without being asked."""
@@ -113,7 +113,7 @@ def _lock(comparison: Comparison, found: _Found, where: str) -> Statement:
             rule="IM541",
             outcome=Outcome.FAIL,
             grade=action.grade,
-            text=f"`{_short(command)}` reads {some(loose)}, which does not pin everything that it names",
+            text=f"`{_short(command)}` reads {listed(loose)}, which does not pin everything that it names",
             hint="lock it (uv pip compile --generate-hashes, pip-compile --generate-hashes), and install the result",
             location=action.location,
             layer=action.layer,
@@ -129,7 +129,7 @@ def _lock(comparison: Comparison, found: _Found, where: str) -> Statement:
             location=action.location,
             layer=action.layer,
         )
-    locks = some(install.locks)
+    locks = listed(install.locks)
     return passed("IM541", action.grade, f"{install.tool} reads {locks} ({where}){_claim(action.grade)}")
 
 
@@ -187,7 +187,7 @@ def _hashes(comparison: Comparison, found: tuple[_Found, ...]) -> Iterator[State
         if install.hashes:
             yield passed("IM542", action.grade, f"{install.tool} insists on hashes ({where}){_claim(action.grade)}")
         elif facts and all(known is not None and known.is_hashed for known in facts):
-            text = f"{some(install.locks)} has a hash for every file, and {install.tool} insists on them ({where})"
+            text = f"{listed(install.locks)} has a hash for every file, and {install.tool} insists on them ({where})"
             yield passed("IM542", Grade.LOCK, text)
         else:
             yield _no_hashes(action, command, install, [each for each in facts if each is not None])
@@ -204,7 +204,7 @@ def _no_hashes(action: Action, command: SimpleCommand, install: Install, facts: 
         instead = "lock with conda-lock, whose explicit files carry a digest for each package"
     else:
         instead = "add --require-hashes" + (", and lock with hashes" if known else "")
-    reason = f"{some(known)} has files without a hash" if known else "nothing makes it insist on hashes"
+    reason = f"{listed(known)} has files without a hash" if known else "nothing makes it insist on hashes"
     return Statement(
         rule="IM542",
         outcome=Outcome.FAIL,
@@ -224,7 +224,7 @@ def _same(comparison: Comparison) -> Iterator[Statement]:
     for other in build.other_locks:
         yield _other(other)
     if comparison.locks and scope.image(comparison) is not None and not (build.same_locks or build.other_locks):
-        names = some([lock.path.rpartition("/")[2] for lock in comparison.locks])
+        names = listed([lock.path.rpartition("/")[2] for lock in comparison.locks])
         why = "the image does not hold it: it was mounted, deleted, or another one was used"
         yield unknown("IM543", Grade.LAYER, f"whether the image was built from {names}", why)
 
@@ -237,7 +237,9 @@ def _other(other: OtherLock) -> Statement:
         text += ", though both lock the same for this image"
     else:
         are = "is" if other.follows == 1 else "are"
-        text += f": {some(other.differences)}; {other.follows} of {len(other.differences)} {are} installed as in there"
+        text += (
+            f": {listed(other.differences)}; {other.follows} of {len(other.differences)} {are} installed as in there"
+        )
     return Statement(
         rule="IM543",
         outcome=Outcome.FAIL,

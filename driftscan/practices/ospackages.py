@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from driftscan.compare import Comparison
 from driftscan.finding import Outcome
+from driftscan.listing import listed
 from driftscan.model.image import LayerId
 from driftscan.model.traces import Waste
 from driftscan.practices import scope, system
 from driftscan.practices.actions import Action, places
 from driftscan.practices.statements import Grade, Statement, failed, passed, unknown
 from driftscan.practices.system import APK, APT, Manager, Use
-from driftscan.practices.words import files, mebibytes, some
+from driftscan.practices.words import files, mebibytes
 
 _ASK_BASE = "which layers are the base image's is not known; give the Dockerfile, or the base image with --base"
 
@@ -130,7 +131,7 @@ def _floating(comparison: Comparison, steps: tuple[_Step, ...]) -> Iterator[Stat
         unread = [name for use in uses if use.installs for name in use.unread]
         everything = any(use.installs and use.all_packages for use in uses)
         if floating or everything:
-            names = "everything that is there" if everything and not floating else some(floating)
+            names = "everything that is there" if everything and not floating else listed(floating)
             yield _fail(
                 "IM523",
                 action,
@@ -142,7 +143,7 @@ def _floating(comparison: Comparison, steps: tuple[_Step, ...]) -> Iterator[Stat
                 "IM523",
                 action.grade,
                 f"which versions `{action.text[:60]}` installs",
-                f"only a build knows {some(unread)}",
+                f"only a build knows {listed(unread)}",
             )
     if installing:
         yield passed("IM523", grade, "versions of the operating system's packages are written down")

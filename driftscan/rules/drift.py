@@ -8,6 +8,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from driftscan.compare import Comparison, CondaRow, Row, admits, uninstalled
 from driftscan.finding import Severity
+from driftscan.listing import listed
 from driftscan.model.inventory import CondaPackage, Distribution
 from driftscan.model.lock import OriginKind, Package, PackageId
 from driftscan.model.traces import Uninstalled
@@ -19,7 +20,7 @@ from driftscan.rules.requirements import (
     row_chain,
     satisfies,
 )
-from driftscan.rules.rule import Draft, Rule, chain, is_foreign, listed, location, take_out, title, versions
+from driftscan.rules.rule import Draft, Rule, chain, location, take_out, title, versions
 
 INSTALLERS = frozenset(
     map(
@@ -201,7 +202,7 @@ def _broken(comparison: Comparison) -> Iterator[Draft]:
     explained = _Explained(comparison, requirements)
     for row in comparison.rows:
         for found in row.installed:
-            if is_foreign(found) or row.name in explained.wrong:
+            if found.is_foreign or row.name in explained.wrong:
                 continue
             for edge in requirements.of(found):
                 others = there.get(edge.name, ())

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from driftscan.compare import Comparison
 from driftscan.finding import Severity
+from driftscan.listing import listed
 from driftscan.model.image import LayerId
 from driftscan.model.inventory import Distribution, DistributionForm, FileProblem, FileProblemKind
 from driftscan.model.proof import DifferenceKind
-from driftscan.rules.rule import Check, Draft, Rule, is_foreign, listed
+from driftscan.rules.rule import Check, Draft, Rule
 
 _WORDS = {
     FileProblemKind.MODIFIED: ("differs from its RECORD", "differ from its RECORD"),
@@ -18,6 +19,7 @@ _WORDS = {
     FileProblemKind.UNOWNED: ("belongs to no distribution", "belong to no distribution"),
 }
 
+_PUT_BACK = "take out the step that removes it, or install again"
 _MEANINGFUL = frozenset(("METADATA", "WHEEL", "entry_points.txt", "direct_url.json"))
 """Files of a dist-info that tools act on."""
 
@@ -38,9 +40,9 @@ def _problems(kind: FileProblemKind) -> Check:
         owners = {each.path: each for each in environment.distributions}
         groups: dict[_Group, list[str]] = {}
         for problem in environment.problems:
-            if problem.kind is kind and not _is_record(problem, owners.get(problem.distribution or "")):
-                inert = _is_inert(problem, owners.get(problem.distribution or ""))
-                group = _Group(problem.distribution, problem.layer, inert)
+            owner = owners.get(problem.distribution or "")
+            if problem.kind is kind and not _is_record(problem, owner):
+                group = _Group(problem.distribution, problem.layer, _is_inert(problem, owner))
                 groups.setdefault(group, []).append(problem.path)
         for group, paths in groups.items():
             yield _draft(kind, group, owners.get(group.owner or ""), paths)
@@ -116,7 +118,7 @@ def _no_record(comparison: Comparison) -> Iterator[Draft]:
     removed = {each.path: each.layer for each in problems if each.kind is FileProblemKind.MISSING}
     for row in comparison.rows:
         for found in row.installed:
-            if not found.has_record and not is_foreign(found) and found.form is not DistributionForm.LISTED:
+            if not found.has_record and not found.is_foreign and found.form is not DistributionForm.LISTED:
                 layer = removed.get(f"{found.path}/RECORD")
                 yield Draft(
                     message=f"{found.name} {found.version} has no RECORD, so its files cannot be verified",
@@ -124,7 +126,7 @@ def _no_record(comparison: Comparison) -> Iterator[Draft]:
                     installed=(found.version,),
                     path=found.path,
                     layer=layer or found.layer,
-                    hint="take out the step that removes it, or install again" if layer is not None else None,
+                    hint=_PUT_BACK if layer is not None else None,
                 )
 
 
@@ -176,7 +178,7 @@ RULES = (
         summary="a file in RECORD is not in the image, or the interpreter of a script",
         why="An import, a resource or a command fails where nobody tested it.",
         evidence="paths in RECORD, first lines of scripts, and the files in the image",
-        remedy="take out the step that removes it, or install again",
+        remedy=_PUT_BACK,
         check=_missing,
     ),
     Rule(

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from driftscan.compare import Comparison, project_name
 from driftscan.finding import Location, Severity
+from driftscan.listing import listed
 from driftscan.model.lock import Index, Lock, NoteKind, Origin, OriginKind, Package
-from driftscan.rules.rule import Draft, Rule, listed, location, title, versions
+from driftscan.rules.rule import Draft, Rule, location, title, versions
 
 _ARCHIVES = (OriginKind.INDEX, OriginKind.URL, OriginKind.PATH, OriginKind.CONDA)
 _PINNABLE = (OriginKind.INDEX, OriginKind.CONDA)

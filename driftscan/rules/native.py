@@ -11,9 +11,10 @@ from packaging.utils import BuildTag
 from driftscan import tags as interpreter_tags
 from driftscan.compare import Comparison, Row
 from driftscan.finding import Severity
+from driftscan.listing import listed
 from driftscan.model.inventory import Distribution, Native
 from driftscan.model.lock import OriginKind, Package
-from driftscan.rules.rule import Draft, Rule, chain, is_foreign, listed, location, take_out, versions
+from driftscan.rules.rule import Draft, Rule, chain, location, take_out, versions
 from driftscan.rules.wheels import Wheel, all_files_are_named, has_sdist, wheels, wheels_that_fit
 
 _MACHINE_ALIASES = {"i386": "i686", "i586": "i686", "armv8l": "armv7l", "armv6l": "armv7l", "arm": "armv7l"}
@@ -28,7 +29,7 @@ _BUILD = re.compile(r"(\d+)(.*)", re.DOTALL)
 def _indexed(comparison: Comparison) -> Iterator[tuple[Row, Package, Distribution]]:
     """Projects installed as locked, from an index, by a Python installer."""
     for row in comparison.rows:
-        if not row.matches or is_foreign(row.installed[0]):
+        if not row.matches or row.installed[0].is_foreign:
             continue
         package = row.locked[0]
         if package.id.origin.kind is OriginKind.INDEX:
@@ -186,7 +187,7 @@ def does_not_fit(comparison: Comparison, found: Distribution, natives: Sequence[
     """Whether the whole of it is for another Python, machine or C library (NW303, NW304)."""
     supported = comparison.target.tags
     is_unsupported = supported is not None and bool(_tags(found)) and _tags(found).isdisjoint(supported)
-    return (is_unsupported and not is_foreign(found)) or bool(_telling(comparison, natives))
+    return (is_unsupported and not found.is_foreign) or bool(_telling(comparison, natives))
 
 
 def _unsupported_tag(comparison: Comparison) -> Iterator[Draft]:
@@ -195,7 +196,7 @@ def _unsupported_tag(comparison: Comparison) -> Iterator[Draft]:
     supported = frozenset(comparison.target.tags)
     for row in comparison.rows:
         for found in row.installed:
-            if not _tags(found) or is_foreign(found) or not supported.isdisjoint(_tags(found)):
+            if not _tags(found) or found.is_foreign or not supported.isdisjoint(_tags(found)):
                 continue
             message = (
                 f"{row.name} {found.version} was made as a wheel for {_shown(found)}, "
@@ -235,7 +236,7 @@ def _interpreter(comparison: Comparison) -> str:
 
 
 def _platform_mismatch(comparison: Comparison) -> Iterator[Draft]:
-    owners = {each.path: each for row in comparison.rows for each in row.installed if not is_foreign(each)}
+    owners = {each.path: each for row in comparison.rows for each in row.installed if not each.is_foreign}
     natives: dict[str, list[Native]] = {}
     for native in _natives(comparison):
         natives.setdefault(native.distribution, []).append(native)

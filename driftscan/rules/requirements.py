@@ -16,7 +16,6 @@ from driftscan.errors import MarkerError
 from driftscan.model.inventory import Distribution
 from driftscan.model.lock import OriginKind, Package
 from driftscan.requiresdist import Edge
-from driftscan.rules.rule import is_foreign
 
 
 class Demand(NamedTuple):
@@ -40,7 +39,7 @@ class Requirements:
     def __init__(self, comparison: Comparison) -> None:
         self._comparison = comparison
         self._edges: dict[tuple[str, frozenset[str]], tuple[Edge, ...]] = {}
-        self._telling = [row for row in comparison.rows if row.matches and not is_foreign(row.installed[0])]
+        self._telling = [row for row in comparison.rows if row.matches and not row.installed[0].is_foreign]
         self.extras = {row.name: _locked_extras(comparison, row) for row in comparison.rows}
         self._spread()
 
@@ -77,7 +76,7 @@ class Requirements:
                 continue
             found[name] = demand
             for distribution in there.get(name, ()):
-                if not is_foreign(distribution):
+                if not distribution.is_foreign:
                     waiting += [
                         Demand(demand.package, name, edge, (*demand.chain, str(edge.name)))
                         for edge in self.of(distribution)

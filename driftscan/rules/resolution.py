@@ -10,6 +10,7 @@ from packaging.utils import NormalizedName, canonicalize_name, canonicalize_vers
 from driftscan import markers
 from driftscan.compare import Comparison, project_name
 from driftscan.finding import Location, Severity
+from driftscan.listing import listed
 from driftscan.model.inventory import Distribution
 from driftscan.model.lock import Dependency, Origin, OriginKind, Package, ScopeKind
 from driftscan.rules.requirements import (
@@ -19,7 +20,7 @@ from driftscan.rules.requirements import (
     overridden,
     satisfies,
 )
-from driftscan.rules.rule import Draft, Rule, chain, listed, location, versions
+from driftscan.rules.rule import Draft, Rule, chain, location, versions
 from driftscan.rules.wheels import all_files_are_named, has_sdist, wheels, wheels_that_fit
 
 _WHEEL_SOURCES = (OriginKind.INDEX, OriginKind.URL, OriginKind.PATH)

@@ -93,12 +93,6 @@ def versions(packages: Sequence[Package]) -> tuple[str, ...]:
     return tuple(package.id.version for package in packages if package.id.version is not None)
 
 
-def listed(items: Sequence[str], most: int = 3) -> str:
-    """`a, b, c and 4 more`."""
-    shown = ", ".join(items[:most])
-    return shown if len(items) <= most else f"{shown} and {len(items) - most} more"
-
-
 def take_out(found: Distribution | CondaPackage, instead: str) -> str:
     """A way out for something that should not be installed. The finding itself names the instruction, if any did it."""
     what = "that instruction" if found.layer is not None else "it"
@@ -107,8 +101,3 @@ def take_out(found: Distribution | CondaPackage, instead: str) -> str:
 
 def chain(comparison: Comparison, key: PackageId) -> tuple[str, ...]:
     return comparison.selection.chain(key)
-
-
-def is_foreign(distribution: Distribution) -> bool:
-    """Whether somebody else than a Python installer answers for its files: the operating system, or conda."""
-    return distribution.owner is not None or distribution.conda_name is not None

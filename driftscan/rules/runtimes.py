@@ -9,10 +9,11 @@ from packaging.version import InvalidVersion, Version
 
 from driftscan.compare import Comparison
 from driftscan.finding import Severity
+from driftscan.listing import listed
 from driftscan.model.image import LayerId
 from driftscan.model.inventory import Distribution, Native
 from driftscan.rules.modules import Modules, compiled
-from driftscan.rules.rule import Draft, Rule, listed
+from driftscan.rules.rule import Draft, Rule
 
 _OLD_NUMPY = frozenset(("numpy.core._multiarray_umath", "numpy.core.multiarray"))
 _NEW_NUMPY = "numpy._core."

@@ -9,7 +9,7 @@ from driftscan.compare import Comparison, admits
 from driftscan.finding import Severity
 from driftscan.model.inventory import CondaPackage, DirectUrl, Distribution, DistributionForm
 from driftscan.model.lock import Origin, OriginKind, Package
-from driftscan.rules.rule import Draft, Rule, chain, is_foreign, location, take_out, versions
+from driftscan.rules.rule import Draft, Rule, chain, location, take_out, versions
 
 
 class Difference(NamedTuple):
@@ -21,7 +21,7 @@ class Difference(NamedTuple):
 
 def _source_mismatch(comparison: Comparison) -> Iterator[Draft]:
     for row in comparison.rows:
-        if not row.matches or is_foreign(row.installed[0]):
+        if not row.matches or row.installed[0].is_foreign:
             continue
         found = row.installed[0]
         differences = [_source_difference(package, found) for package in row.locked if not comparison.is_own(package)]

@@ -9,8 +9,9 @@ import pytest
 
 from driftscan import rules
 from driftscan.finding import Severity
+from driftscan.listing import listed
 from driftscan.rules import RULES, drift, integrity, lock, native, resolution, run, sources
-from driftscan.rules.rule import Rule, listed
+from driftscan.rules.rule import Rule
 from tests.builders.comparisons import compared, environment, installed, locked
 from tests.builders.comparisons import lock as lock_of
 
